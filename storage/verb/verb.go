@@ -1,0 +1,84 @@
+// Package verb is what a command-line verb is given to work with. A verb is a struct with kong tags and a method
+// Run(*verb.Context) error; it lives in the room it speaks for, and main lists it. The same verb runs in the
+// command's own process on an idle data directory and, through the admin socket, inside a running server.
+package verb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"footfall/storage"
+)
+
+// Context is one run of a verb. Results go to Out, progress and remarks to Err.
+type Context struct {
+	context.Context
+	Store *storage.Store
+	Now   func() time.Time
+	In    io.Reader // what FILE or "-" names: the caller has opened it
+	Out   io.Writer
+	Err   io.Writer
+	JSON  bool // --json: Out holds JSON for programs
+	Log   *slog.Logger
+	// Progress starts a progress display; total < 0 is unknown. It is silent where nobody watches.
+	Progress func(label string, total int64) Bar
+}
+
+// Bar shows how far a long job has come.
+type Bar interface {
+	Set(done int64)
+	Close()
+}
+
+// PrintJSON writes v as one indented JSON document to Out.
+func (c *Context) PrintJSON(v any) error {
+	e := json.NewEncoder(c.Out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Exit codes, documented in the README.
+const (
+	ExitFailed  = 1
+	ExitUsage   = 2
+	ExitPartial = 3  // done, but something was left out and said so
+	ExitMissing = 10 // no such data directory, site, user …
+	ExitRunning = 11 // another process has the data directory and offers no admin socket
+	ExitKey     = 12 // the key does not open the vault
+	ExitDamaged = 13 // vault or data are damaged
+)
+
+// ExitError gives an error its exit code.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string { return e.Err.Error() }
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Exit wraps err so that the process ends with code.
+func Exit(code int, err error) error { return &ExitError{code, err} }
+
+// Code returns the exit code for err.
+func Code(err error) int {
+	var e *ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.Code
+	case errors.Is(err, storage.ErrRunning):
+		return ExitRunning
+	case errors.Is(err, storage.ErrWrongKey):
+		return ExitKey
+	case errors.Is(err, storage.ErrVaultDamaged), errors.Is(err, storage.ErrDamaged):
+		return ExitDamaged
+	}
+	return ExitFailed
+}
