@@ -51,8 +51,6 @@
 package query
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"footfall/storage/schema"
@@ -173,9 +171,6 @@ const (
 	MaxDepth      = 16    // nesting of and, or, not
 )
 
-// ErrInvalid is wrapped by every error of Validate.
-var ErrInvalid = errors.New("invalid query")
-
 // IsTime reports whether d is a time bucket.
 func (d Dimension) IsTime() bool {
 	return d == TimeHour || d == TimeDay || d == TimeWeek || d == TimeMonth
@@ -200,8 +195,4 @@ func (d Dimension) IsSession() bool {
 	default:
 		return id == schema.EntryPage || id == schema.ExitPage || id == schema.EntryHostname || id == schema.ExitHostname
 	}
-}
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
