@@ -1,0 +1,63 @@
+// Builds everything browsers receive into dist/: the dashboard, the tracking script, and (through data/build.mjs) the data
+// sets the server embeds. `node build.mjs --dev` leaves names readable and adds source maps.
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, "dist");
+const dev = process.argv.includes("--dev");
+const shared = { bundle: true, minify: !dev, sourcemap: dev ? "inline" : false, legalComments: "none", logLevel: "warning", absWorkingDir: here };
+
+// First load of the dashboard, gzip, all files: the budget of the design.
+const appBudget = 90_000;
+
+async function buildApp() {
+  await esbuild.build({
+    ...shared,
+    entryPoints: { app: "app/main.tsx" },
+    outdir: join(dist, "app"),
+    format: "iife",
+    target: "es2020",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    define: { "process.env.NODE_ENV": '"production"' },
+  });
+  cpSync(join(here, "app/static"), join(dist, "app"), { recursive: true });
+  const total = ["app/index.html", "app/app.js", "app/app.css"].map(report).reduce((a, b) => a + b, 0);
+  console.log(`${"dashboard, first load".padEnd(24)}${kB(total)}`);
+  if (total > appBudget) throw new Error(`the dashboard's first load is ${kB(total)}, the budget is ${kB(appBudget)}`);
+}
+
+async function buildTracker() {
+  await esbuild.build({
+    ...shared,
+    entryPoints: { script: "tracker/script.ts" },
+    outdir: join(dist, "tracker"),
+    format: "iife",
+    target: "es2017",
+  });
+  report("tracker/script.js");
+}
+
+function report(name) {
+  const bytes = readFileSync(join(dist, name));
+  const zipped = gzipSync(bytes, { level: 9 }).length;
+  console.log(`${name.padEnd(24)}${kB(zipped)} gzip, ${kB(bytes.length)} plain`);
+  return zipped;
+}
+
+function kB(n) {
+  return `${(n / 1000).toFixed(1)} kB`.padStart(9);
+}
+
+mkdirSync(dist, { recursive: true });
+if (existsSync(join(here, "tracker/script.ts"))) await buildTracker();
+await buildApp();
+if (existsSync(join(here, "data/build.mjs"))) {
+  const { status } = spawnSync(process.execPath, ["data/build.mjs"], { cwd: here, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
