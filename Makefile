@@ -1,0 +1,87 @@
+# Footfall. `make` alone lists the targets; each works in a bare clone.
+
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := v0.8.1
+FUZZTIME    ?= 20s
+DEMO        ?= --data ./footfall-demo --listen 127.0.0.1:8080
+
+GO          ?= go
+TOOLS       := $(CURDIR)/.tools
+CHROMIUM    := chromium chromium-browser google-chrome
+
+# The same flags on every machine: a static binary that tells nothing about the place it was built in.
+export CGO_ENABLED = 0
+export GOFLAGS     = -buildvcs=false
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+
+ASSETS      := assets/dist/app/index.html
+MODULES     := assets/node_modules/.package-lock.json
+INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune -o -type f ! -name '*.go' -print)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help assets build run test e2e race lint bench fuzz clean chromium
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+assets: $(ASSETS) ## build what browsers receive (needs Node.js 20 or later)
+
+$(MODULES): assets/package.json assets/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm was not found: install Node.js 20 or later" >&2; exit 1; }
+	cd assets && npm ci --no-audit --no-fund
+	@touch $@
+
+$(ASSETS): $(MODULES) $(INPUTS)
+	cd assets && npm run --silent build
+	@touch $@
+
+build: assets ## build the binary ./footfall with everything inside
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o footfall .
+
+run: build ## build and serve the demo (DEMO='--data DIR --listen HOST:PORT')
+	./footfall demo $(DEMO)
+
+test: assets chromium ## run every test, the browser's too
+	cd assets && npm test --silent
+	$(GO) test -vet=off -timeout 11m ./...
+
+e2e: assets chromium ## run only the tests that drive the built binary
+	$(GO) test -vet=off -count=1 -timeout 11m ./dashboard/e2e
+
+race: assets ## run the tests, but e2e, with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -vet=off -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
+
+lint: $(TOOLS)/staticcheck-$(STATICCHECK) $(MODULES) ## gofmt, vet, staticcheck, tsc
+	@bad=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); test -z "$$bad" || { echo "run gofmt -w on:" >&2; echo "$$bad" >&2; exit 1; }
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck-$(STATICCHECK) ./...
+	cd assets && npm run --silent check
+
+$(TOOLS)/staticcheck-$(STATICCHECK):
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	@mv $(TOOLS)/staticcheck $@
+
+bench: assets ## measure, against the budgets of the design
+	$(GO) test -vet=off -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -vet=off -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; \
+			$(GO) test -vet=off -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+# The browser tests need Chromium: from Debian's packages where we may install them, else it is asked for.
+chromium:
+	@for c in $(CHROMIUM); do command -v $$c >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	else \
+		echo "make: the browser tests need Chromium: install the package chromium (one of: $(CHROMIUM)) and run make again" >&2; exit 1; \
+	fi
+
+clean: ## remove what make built; data directories stay
+	rm -rf footfall .tools .tmp .bench assets/node_modules
+	find assets/dist -mindepth 1 ! -name .keep -delete
