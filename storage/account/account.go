@@ -1,0 +1,123 @@
+// Package account is the book of sites, people, login sessions and tokens. All of it is small: the book is read
+// into memory at Open, answers from there without locks, and changes by one durable commit at a time.
+//
+// # Format
+//
+// Every record is one value in the bucket file.Accounts.
+//
+//	key     1 byte   kind: 1 counters, 2 site, 3 user, 4 token, 5 session
+//	        8 bytes  number, big-endian (counters 0, site, user), or
+//	        16 bytes the first half of the record's hash (token, session)
+//	value   1 byte   version, 1
+//	        n bytes  the record as JSON, sealed by the rest key and bound to bucket, key, kind and version
+//
+// Passwords, tokens and session ids are here only as hashes, so a reader of the book can use none of them.
+package account
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"footfall/storage/schema"
+)
+
+// Site is a website that is counted.
+type Site struct {
+	ID       schema.Site `json:"id"`
+	Domain   string      `json:"domain"`   // cleaned by CleanDomain
+	Timezone string      `json:"timezone"` // IANA name; its midnight ends the site's day
+	Created  time.Time   `json:"created"`
+}
+
+// Location returns the site's time zone.
+func (s Site) Location() (*time.Location, error) { return LoadZone(s.Timezone) }
+
+// User is a person who may log in.
+type User struct {
+	ID           uint64    `json:"id"`
+	Email        string    `json:"email"`         // cleaned by CleanEmail
+	PasswordHash string    `json:"password_hash"` // PHC string of seal.HashPassword
+	Created      time.Time `json:"created"`
+}
+
+// Token lets a program in without a person.
+type Token struct {
+	ID       uint64    `json:"id"`
+	Name     string    `json:"name"`
+	Scope    string    `json:"scope"`
+	Prefix   string    `json:"prefix"` // first characters of the token, to tell tokens apart in a list
+	Hash     [32]byte  `json:"hash"`   // SHA-256 of the token
+	Created  time.Time `json:"created"`
+	LastUsed time.Time `json:"last_used"` // coarse; zero is never
+}
+
+// Session is one login of a person in one browser.
+type Session struct {
+	Hash    [32]byte  `json:"hash"` // SHA-256 of the cookie's value
+	User    uint64    `json:"user"`
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"seen"` // coarse
+}
+
+// What callers branch on.
+var (
+	ErrExists   = errors.New("exists already")
+	ErrNotFound = errors.New("not found")
+	ErrInvalid  = errors.New("not valid")
+	ErrFull     = errors.New("limit reached")
+	// ErrDamaged says that a record in the file does not decode.
+	ErrDamaged = errors.New("account record is damaged")
+)
+
+// inputError is an ErrInvalid whose text is for the person who typed the value.
+type inputError string
+
+func (e inputError) Error() string        { return string(e) }
+func (e inputError) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(format string, args ...any) error { return inputError(fmt.Sprintf(format, args...)) }
+
+// CleanDomain brings what a person typed as a site into its stored form: lower case, without scheme, "www." and outer
+// slashes. The error wraps ErrInvalid.
+func CleanDomain(s string) (string, error) {
+	d := strings.ToLower(strings.TrimSpace(s))
+	d = strings.TrimPrefix(strings.TrimPrefix(d, "https://"), "http://")
+	d = strings.Trim(strings.TrimPrefix(d, "www."), "/")
+	if d == "" {
+		return "", invalid("domain: it is empty; write it like example.org")
+	}
+	if len(d) > MaxDomain {
+		return "", invalid("domain: it has more than %d characters", MaxDomain)
+	}
+	for _, r := range d {
+		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune(`-./_\`, r)) {
+			return "", invalid("domain: only letters, digits, dashes, dots, slashes and underscores are possible, not %q", r)
+		}
+	}
+	return d, nil
+}
+
+// LoadZone loads a time zone by its IANA name. The error wraps ErrInvalid and says why.
+func LoadZone(name string) (*time.Location, error) {
+	if name == "" || name == "Local" {
+		return nil, invalid("timezone: name one, such as Europe/Berlin or Etc/UTC")
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, invalid("timezone: %q is not known; write it like Europe/Berlin or Etc/UTC", name)
+	}
+	return zone, nil
+}
+
+// CleanEmail brings an e-mail address into its stored form. It checks only what protects the book: whether the address takes
+// mail is nobody's business here. The error wraps ErrInvalid.
+func CleanEmail(s string) (string, error) {
+	e := strings.ToLower(strings.TrimSpace(s))
+	at := strings.IndexByte(e, '@')
+	if len(e) > MaxEmail || at < 1 || at == len(e)-1 || strings.Count(e, "@") != 1 || strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return "", invalid("email: write it like name@example.org")
+	}
+	return e, nil
+}
