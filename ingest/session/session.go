@@ -1,0 +1,89 @@
+// Package session decides which visit a hit belongs to. Live traffic and import use the same Table, so that an
+// export imported again gives the same visits.
+package session
+
+import (
+	"footfall/storage/day"
+)
+
+// Gap is the longest silence, in seconds, inside a visit.
+const Gap = 30 * 60
+
+// Placed is a visit of a day as a Table needs it to go on: whose it is, its number and the Unix time of its last row.
+type Placed = struct {
+	Visitor uint64
+	Visit   uint32
+	Last    int64
+}
+
+// Table holds the visits of one site's day. It is not safe for concurrent use.
+type Table struct {
+	live map[uint64]state
+	next uint32
+
+	// What Undo restores.
+	undoable bool
+	visitor  uint64
+	before   state
+	had      bool
+	wasNew   bool
+}
+
+type state struct {
+	last  int64 // Unix seconds of the newest row, engagement included
+	visit uint32
+}
+
+// NewTable returns a table that goes on after the visits already placed into the day, nil for an empty day.
+func NewTable(resume []Placed) *Table {
+	t := &Table{live: make(map[uint64]state, len(resume))}
+	for _, p := range resume {
+		if s, ok := t.live[p.Visitor]; !ok || p.Visit >= s.visit {
+			t.live[p.Visitor] = state{p.Last, p.Visit}
+		}
+		t.next = max(t.next, p.Visit+1)
+	}
+	return t
+}
+
+// Observe places a hit of visitor at Unix time at. It returns the number of its visit and whether the visit begins
+// with it; numbers count from 0 in the order visits begin. A hit older than the visitor's newest row belongs to the newest
+// visit. Engagement continues a visit but never begins one: without a live visit ok is false and nothing changes.
+func (t *Table) Observe(visitor uint64, at int64, name string) (visit uint32, isNew, ok bool) {
+	s, known := t.live[visitor]
+	t.undoable = false
+	begins := !known || at-s.last > Gap
+	if begins && name == day.Engagement {
+		return 0, false, false
+	}
+	t.undoable, t.visitor, t.before, t.had, t.wasNew = true, visitor, s, known, begins
+	if begins {
+		s = state{at, t.next}
+		t.next++
+	}
+	s.last = max(s.last, at)
+	t.live[visitor] = s
+	return s.visit, begins, true
+}
+
+// Undo takes the last Observe back, for a hit that could not be stored after all. A second Undo does nothing.
+func (t *Table) Undo() {
+	if !t.undoable {
+		return
+	}
+	t.undoable = false
+	if t.wasNew {
+		t.next--
+	}
+	if t.had {
+		t.live[t.visitor] = t.before
+	} else {
+		delete(t.live, t.visitor)
+	}
+}
+
+// Visits returns how many visits the day has.
+func (t *Table) Visits() int { return int(t.next) }
+
+// Visitors returns how many visitors the day has.
+func (t *Table) Visitors() int { return len(t.live) }
