@@ -1,0 +1,299 @@
+package day
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"footfall/storage/schema"
+)
+
+// Placed is a visit of an open day: its number is its place in Resume's answer.
+type Placed struct {
+	Visitor uint64
+	Visit   uint32
+	Last    int64 // Unix seconds of its last row, engagement included
+}
+
+// Open is a day that still grows, held as columns in the order of arrival. One goroutine adds rows; any may read.
+type Open struct {
+	Site  schema.Site
+	Date  schema.Date
+	zone  *time.Location
+	begin int64
+
+	mu sync.RWMutex // guards all below
+
+	visitors map[uint64]uint32 // visitor id to number
+	ids      []uint64
+	visitor  []uint32 // by visit
+	last     []int64  // by visit
+	attrs    [schema.NumAttributes]growing
+
+	visit                           []uint32 // by row
+	time, interactive, scroll, engd []uint32
+	name, host, page                growing
+	sparse                          map[string]*growingSparse
+	counting                        int
+
+	view *View // of the first viewRows rows
+}
+
+// growing is a column under way. Words from journaled on have not been written to a journal value yet.
+type growing struct {
+	codes     []uint32
+	words     []string
+	index     map[string]uint32
+	journaled int
+}
+
+type growingSparse struct {
+	rows []uint32
+	growing
+}
+
+// NewOpen returns an empty day of the site whose zone is given.
+func NewOpen(site schema.Site, date schema.Date, zone *time.Location) *Open {
+	return &Open{
+		Site: site, Date: date, zone: zone, begin: date.Start(zone).Unix(),
+		visitors: map[uint64]uint32{}, sparse: map[string]*growingSparse{},
+	}
+}
+
+// code returns the code of word, giving it the next one if it has none.
+func (g *growing) code(word string) uint32 {
+	if c, ok := g.index[word]; ok {
+		return c
+	}
+	if g.index == nil {
+		g.index = map[string]uint32{}
+	}
+	c := uint32(len(g.words))
+	g.words = append(g.words, word)
+	g.index[word] = c
+	return c
+}
+
+func (g *growing) text() *Text { return &Text{slices.Clip(g.codes), slices.Clip(g.words)} }
+
+// Rows returns the number of events, engagement included.
+func (o *Open) Rows() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return len(o.visit)
+}
+
+// Counting returns the number of events, engagement left out.
+func (o *Open) Counting() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.counting
+}
+
+// Apply adds rows without a journal: for days built in memory by an import. It refuses rows out of order.
+func (o *Open) Apply(rows []Row) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range rows {
+		if err := o.addLocked(o.internLocked(&rows[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coded is a row with its words replaced by codes.
+type coded struct {
+	visit                 uint32
+	fresh                 bool
+	visitor               uint64
+	attrs                 [schema.NumAttributes]uint32
+	time                  int64
+	name, host, page      uint32
+	interactive           bool
+	scroll                uint8
+	engagement            uint32
+	sparse                []codedProp
+	countsAsEvent         bool
+	amountCode, currency  uint32
+	hasRevenue, hasScroll bool
+}
+
+type codedProp struct {
+	column *growingSparse
+	key    string
+	code   uint32
+}
+
+// internLocked gives codes to a row's words. Words without rows do no harm, so it may run before the row is durable.
+func (o *Open) internLocked(r *Row) coded {
+	e := &r.Event
+	c := coded{
+		visit: r.Visit, time: e.Time, interactive: e.Interactive, scroll: e.ScrollDepth, engagement: e.EngagementMS,
+		name: o.name.code(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
+		countsAsEvent: e.Name != Engagement, hasScroll: e.ScrollDepth <= 100,
+	}
+	if r.New != nil {
+		c.fresh, c.visitor = true, r.New.Visitor
+		for id := range c.attrs {
+			c.attrs[id] = o.attrs[id].code(r.New.Attributes[id])
+		}
+	}
+	for _, p := range e.Props {
+		s := o.sparseLocked(p.Key)
+		c.sparse = append(c.sparse, codedProp{s, p.Key, s.code(p.Value)})
+	}
+	if e.Revenue != (Revenue{}) {
+		c.hasRevenue = true
+		c.amountCode = o.sparseLocked(amountKey).code(e.Revenue.Amount)
+		c.currency = o.sparseLocked(currencyKey).code(e.Revenue.Currency)
+	}
+	return c
+}
+
+func (o *Open) sparseLocked(key string) *growingSparse {
+	s := o.sparse[key]
+	if s == nil {
+		s = &growingSparse{}
+		o.sparse[key] = s
+	}
+	return s
+}
+
+// addLocked appends one row to the columns.
+func (o *Open) addLocked(c coded) error {
+	if c.fresh != (int(c.visit) == len(o.visitor)) || int(c.visit) > len(o.visitor) {
+		return fmt.Errorf("open day %s: row of visit %d comes out of order, %d visits are known", o.Date, c.visit, len(o.visitor))
+	}
+	if c.fresh && !c.countsAsEvent {
+		return fmt.Errorf("open day %s: engagement cannot begin a visit", o.Date)
+	}
+	second := c.time - o.begin
+	if second < 0 || second > maxSecond {
+		return fmt.Errorf("open day %s: time %d is not within the day", o.Date, c.time)
+	}
+	if c.fresh {
+		n, known := o.visitors[c.visitor]
+		if !known {
+			n = uint32(len(o.ids))
+			o.visitors[c.visitor] = n
+			o.ids = append(o.ids, c.visitor)
+		}
+		o.visitor = append(o.visitor, n)
+		o.last = append(o.last, c.time)
+		for id := range o.attrs {
+			o.attrs[id].codes = append(o.attrs[id].codes, c.attrs[id])
+		}
+	} else if c.time < o.last[c.visit] {
+		return fmt.Errorf("open day %s: a row of visit %d is earlier than the one before it", o.Date, c.visit)
+	}
+	row := uint32(len(o.visit))
+	o.last[c.visit] = c.time
+	o.visit = append(o.visit, c.visit)
+	o.time = append(o.time, uint32(second))
+	o.interactive = append(o.interactive, bit(c.interactive))
+	depth := uint32(0)
+	if c.hasScroll {
+		depth = uint32(c.scroll) + 1
+	}
+	o.scroll = append(o.scroll, depth)
+	o.engd = append(o.engd, c.engagement)
+	o.name.codes = append(o.name.codes, c.name)
+	o.host.codes = append(o.host.codes, c.host)
+	o.page.codes = append(o.page.codes, c.page)
+	for _, p := range c.sparse {
+		p.column.rows = append(p.column.rows, row)
+		p.column.codes = append(p.column.codes, p.code)
+	}
+	if c.hasRevenue {
+		for _, p := range [...]codedProp{{key: amountKey, code: c.amountCode}, {key: currencyKey, code: c.currency}} {
+			s := o.sparse[p.key]
+			s.rows, s.codes = append(s.rows, row), append(s.codes, p.code)
+		}
+	}
+	if c.countsAsEvent {
+		o.counting++
+	}
+	return nil
+}
+
+// maxSecond bounds a time within a day: the longest local day on record had 25 hours, and one more is spare.
+const maxSecond = 26 * 3600
+
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Resume returns every visit with the time of its last row, so that visits go on after a restart.
+func (o *Open) Resume() []Placed {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	out := make([]Placed, len(o.visitor))
+	for i, n := range o.visitor {
+		out[i] = Placed{o.ids[n], uint32(i), o.last[i]}
+	}
+	return out
+}
+
+// Current returns the number of distinct visitors with an event, engagement left out, at or after since (Unix seconds).
+func (o *Open) Current(since int64) int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	engagement := codeOf(o.name.words, Engagement)
+	seen := map[uint32]bool{}
+	for r := len(o.time) - 1; r >= 0 && o.begin+int64(o.time[r]) >= since-clockSlack; r-- {
+		if o.name.codes[r] != engagement && o.begin+int64(o.time[r]) >= since {
+			seen[o.visitor[o.visit[r]]] = true
+		}
+	}
+	return len(seen)
+}
+
+// clockSlack is how far, in seconds, rows may stand out of order of time: rows of different visits may after a
+// small clock correction.
+const clockSlack = 5
+
+// View arranges the day for reading. It is made anew only when rows were added since the last call.
+func (o *Open) View() *View {
+	o.mu.RLock()
+	if o.view != nil && o.view.Rows == len(o.visit) {
+		defer o.mu.RUnlock()
+		return o.view
+	}
+	o.mu.RUnlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.view == nil || o.view.Rows != len(o.visit) {
+		o.view = o.viewLocked()
+	}
+	return o.view
+}
+
+func (o *Open) viewLocked() *View {
+	raw := &unordered{
+		visitors: len(o.ids), visitor: o.visitor, visit: o.visit,
+		numbers: map[schema.ID][]uint32{
+			schema.EventTime: o.time, schema.EventInteractive: o.interactive,
+			schema.EventScrollDepth: o.scroll, schema.EventEngagement: o.engd,
+		},
+		texts: map[schema.ID]*Text{
+			schema.EventName: o.name.text(), schema.EventHostname: o.host.text(), schema.EventPage: o.page.text(),
+		},
+		sparse: map[string]*SparseText{},
+	}
+	for id := range o.attrs {
+		raw.texts[schema.ID(id)] = o.attrs[id].text()
+	}
+	for key, s := range o.sparse {
+		if len(s.rows) > 0 {
+			raw.sparse[key] = &SparseText{slices.Clip(s.rows), slices.Clip(s.codes), slices.Clip(s.words)}
+		}
+	}
+	v := raw.arrange()
+	v.Date, v.Zone, v.Begin, v.Counting = o.Date, o.zone.String(), o.begin, o.counting
+	return v
+}

@@ -1,0 +1,623 @@
+package day
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"footfall/storage/column"
+	"footfall/storage/schema"
+)
+
+// A sealed day is a header and a row of chunks. The chunks, one after the other, are one run of bytes in which the streams stand in
+// the order of the header. A chunk is one stored value; a stream that fits one chunk is never cut.
+//
+//	header   byte     version, 1
+//	         string   name of the zone
+//	         varint   Unix seconds of local midnight
+//	         uvarint  visitors, visits, rows, counting events, pageviews, bounces, sum of durations
+//	         uvarint  number of property keys, then each as string, ascending
+//	         uvarint  number of streams, then for each: byte kind, byte column, uvarint index, uvarint length
+//	         uvarint  number of chunks, then the uvarint length of each
+//
+//	kind     1 words of a dictionary       column.Words
+//	         2 codes or numbers            column.Numbers: a value a visitor, visit or row, as the column says
+//	         3 rows of a sparse column     column.Rows
+//	         4 totals                      six lists (the three of Totals that are not zero for event columns: four), each
+//	                                       uvarint length and column.Numbers, a value a word
+//	         5 hours                       ten lists of 24, likewise
+//	         6 visitors with an event name column.Rows; index is the name's code
+//
+// The index of a property column is the place of its key. A column without streams holds "" everywhere. EventTime is stored
+// as differences: in a visit from row to row, for its first row from local midnight.
+const headerVersion = 1
+
+const (
+	kindWords = 1 + iota
+	kindCodes
+	kindRows
+	kindTotals
+	kindHours
+	kindSet
+)
+
+// MaxChunk is the most bytes of a chunk: sealed it fills sixteen pages of the file with little left over.
+const MaxChunk = 64_900
+
+// ErrHeader is wrapped by errors about a header that cannot be read.
+var ErrHeader = errors.New("header of a sealed day is damaged")
+
+// Summary is the metrics of a whole day.
+type Summary struct {
+	Visitors, Visits, Pageviews, Events, Bounces, Duration uint64
+}
+
+type streamID struct {
+	kind  byte
+	id    schema.ID
+	index uint32
+}
+
+type stream struct{ at, length int }
+
+// Fetch returns chunk i of a sealed day.
+type Fetch func(i int) ([]byte, error)
+
+type sealed struct {
+	streams map[streamID]stream
+	ends    []int // of the chunks, in the run of bytes
+	fetch   Fetch
+	summary Summary
+	// The chunk used last. Small columns share one.
+	last      int
+	lastChunk []byte
+}
+
+// Seal returns the header and chunks of a day that holds everything the given views of that day hold. Their visitors are
+// different people.
+func Seal(views ...*View) (header []byte, chunks [][]byte, err error) {
+	if len(views) == 0 {
+		return nil, nil, errors.New("seal day: nothing to seal")
+	}
+	v, err := compact(views...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("seal day: %w", err)
+	}
+	zone, err := time.LoadLocation(v.Zone)
+	if err != nil {
+		return nil, nil, fmt.Errorf("seal day: %w", err)
+	}
+	w := &writer{v: v}
+	if err := w.all(zone); err != nil {
+		return nil, nil, fmt.Errorf("seal day %s: %w", v.Date, err)
+	}
+	sum, err := v.Summary()
+	if err != nil {
+		return nil, nil, fmt.Errorf("seal day %s: %w", v.Date, err)
+	}
+	return w.header(sum), w.chunks, nil
+}
+
+type writer struct {
+	v       *View
+	ids     []streamID
+	lengths []int
+	chunks  [][]byte
+	fresh   bool // the next stream begins a chunk
+}
+
+// group begins a new chunk unless the one under way is small: what a query reads together lies together.
+func (w *writer) group() {
+	const small = 8 << 10
+	w.fresh = len(w.chunks) > 0 && len(w.chunks[len(w.chunks)-1]) > small
+}
+
+func (w *writer) put(kind byte, id schema.ID, index int, b []byte) {
+	w.ids = append(w.ids, streamID{kind, id, uint32(index)})
+	w.lengths = append(w.lengths, len(b))
+	last := len(w.chunks) - 1
+	if last < 0 || w.fresh || len(w.chunks[last])+len(b) > MaxChunk {
+		w.chunks = append(w.chunks, nil)
+		last++
+	}
+	w.fresh = false
+	for {
+		n := min(len(b), MaxChunk-len(w.chunks[last]))
+		w.chunks[last] = append(w.chunks[last], b[:n]...)
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
+		w.chunks = append(w.chunks, nil)
+		last++
+	}
+}
+
+func onlyEmpty(words []string) bool { return len(words) == 0 || len(words) == 1 && words[0] == "" }
+
+var pageDimensions = []schema.ID{schema.EventPage, schema.EntryPage, schema.ExitPage}
+
+func (w *writer) all(zone *time.Location) error {
+	v := w.v
+	h, err := v.countHours(zone)
+	if err != nil {
+		return err
+	}
+	w.put(kindHours, schema.EventTime, 0, appendLists(nil, h.lists()))
+	for _, id := range append(slices.Clone(storedTexts), schema.EntryHostname, schema.ExitHostname) {
+		if id != schema.EventPage {
+			if err := w.dimension(id); err != nil {
+				return err
+			}
+		}
+	}
+	w.group()
+	for _, id := range pageDimensions {
+		if err := w.dimension(id); err != nil {
+			return err
+		}
+	}
+	w.group()
+	for _, id := range []schema.ID{schema.VisitVisitor, schema.VisitRows} {
+		w.put(kindCodes, id, 0, column.AppendNumbers(nil, v.numbers[id]))
+	}
+	for _, level := range []schema.Level{schema.Visit, schema.Event} {
+		for _, id := range storedTexts {
+			if t := v.texts[id]; schema.Columns[id].Level == level && !onlyEmpty(t.Words) {
+				w.put(kindCodes, id, 0, column.AppendNumbers(nil, t.Codes))
+			}
+		}
+		w.group()
+	}
+	steps, err := v.timeSteps()
+	if err != nil {
+		return err
+	}
+	w.put(kindCodes, schema.EventTime, 0, column.AppendNumbers(nil, steps))
+	for _, id := range []schema.ID{schema.EventInteractive, schema.EventScrollDepth, schema.EventEngagement} {
+		w.put(kindCodes, id, 0, column.AppendNumbers(nil, v.numbers[id]))
+	}
+	if err := w.sets(); err != nil {
+		return err
+	}
+	return w.sparse()
+}
+
+// dimension puts the words of a column, unless it has another's, and its totals.
+func (w *writer) dimension(id schema.ID) error {
+	t, err := w.v.Text(id)
+	if err != nil {
+		return err
+	}
+	if onlyEmpty(t.Words) {
+		return nil
+	}
+	if schema.Columns[id].Kind == schema.String {
+		w.put(kindWords, id, 0, column.AppendWords(nil, t.Words))
+	}
+	totals, err := w.v.countTotals(id)
+	if err != nil {
+		return err
+	}
+	w.put(kindTotals, id, 0, appendLists(nil, totals.lists()[:totalsLists(id)]))
+	return nil
+}
+
+func totalsLists(id schema.ID) int {
+	if isVisitTotal(id) {
+		return 6
+	}
+	return 4
+}
+
+func appendLists(b []byte, lists []*[]uint32) []byte {
+	for _, l := range lists {
+		n := column.AppendNumbers(nil, *l)
+		b = append(binary.AppendUvarint(b, uint64(len(n))), n...)
+	}
+	return b
+}
+
+// sets puts the visitors of each custom event name.
+func (w *writer) sets() error {
+	for code, name := range w.v.texts[schema.EventName].Words {
+		if name == Pageview || name == Engagement {
+			continue // nearly every visitor has them
+		}
+		set, err := w.v.countVisitorsWith(uint32(code))
+		if err != nil {
+			return err
+		}
+		w.put(kindSet, schema.EventName, code, column.AppendRows(nil, set))
+	}
+	return nil
+}
+
+func (w *writer) sparse() error {
+	for i, key := range append([]string{amountKey, currencyKey}, w.v.Props...) {
+		s := w.v.sparse[key]
+		if s == nil {
+			continue
+		}
+		id, index := sparseID(key, i-2)
+		w.group()
+		w.put(kindWords, id, index, column.AppendWords(nil, s.Words))
+		w.put(kindRows, id, index, column.AppendRows(nil, column.NewRows(s.Rows...)))
+		w.put(kindCodes, id, index, column.AppendNumbers(nil, s.Codes))
+		if id == schema.EventProps {
+			totals, err := w.v.countRows(s)
+			if err != nil {
+				return err
+			}
+			w.put(kindTotals, id, index, appendLists(nil, totals.lists()[:4]))
+		}
+	}
+	return nil
+}
+
+func sparseID(key string, prop int) (id schema.ID, index int) {
+	switch key {
+	case amountKey:
+		return schema.EventRevenueAmount, 0
+	case currencyKey:
+		return schema.EventRevenueCurrency, 0
+	}
+	return schema.EventProps, prop
+}
+
+func (w *writer) header(sum Summary) []byte {
+	v := w.v
+	b := appendString([]byte{headerVersion}, v.Zone)
+	b = binary.AppendVarint(b, v.Begin)
+	for _, n := range []uint64{sum.Visitors, sum.Visits, uint64(v.Rows), sum.Events, sum.Pageviews, sum.Bounces, sum.Duration} {
+		b = binary.AppendUvarint(b, n)
+	}
+	b = binary.AppendUvarint(b, uint64(len(v.Props)))
+	for _, k := range v.Props {
+		b = appendString(b, k)
+	}
+	b = binary.AppendUvarint(b, uint64(len(w.ids)))
+	for i, s := range w.ids {
+		b = append(b, s.kind, byte(s.id))
+		b = binary.AppendUvarint(b, uint64(s.index))
+		b = binary.AppendUvarint(b, uint64(w.lengths[i]))
+	}
+	b = binary.AppendUvarint(b, uint64(len(w.chunks)))
+	for _, c := range w.chunks {
+		b = binary.AppendUvarint(b, uint64(len(c)))
+	}
+	return b
+}
+
+// timeSteps turns times into the differences that are stored.
+func (v *View) timeSteps() ([]uint32, error) {
+	starts, err := v.RowStarts()
+	if err != nil {
+		return nil, err
+	}
+	times := v.numbers[schema.EventTime]
+	steps := make([]uint32, len(times))
+	for visit := range v.Visits {
+		previous := uint32(0)
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			steps[r] = times[r] - previous
+			previous = times[r]
+		}
+	}
+	return steps, nil
+}
+
+// Summary returns the metrics of the whole day.
+func (v *View) Summary() (Summary, error) {
+	if v.source != nil {
+		return v.source.summary, nil
+	}
+	s := Summary{Visitors: uint64(v.Visitors), Visits: uint64(v.Visits), Events: uint64(v.Counting)}
+	for id, sum := range map[schema.ID]*uint64{schema.VisitPageviews: &s.Pageviews, schema.VisitBounce: &s.Bounces, schema.VisitDuration: &s.Duration} {
+		n, err := v.Numbers(id)
+		if err != nil {
+			return s, err
+		}
+		for _, x := range n {
+			*sum += uint64(x)
+		}
+	}
+	return s, nil
+}
+
+// Chunks returns how many chunks the sealed day of the header has.
+func Chunks(header []byte) (int, error) {
+	v, err := OpenSealed(0, header, nil)
+	if err != nil {
+		return 0, err
+	}
+	return len(v.source.ends), nil
+}
+
+// OpenSealed returns a view of a sealed day. It reads chunks only when a column is asked for.
+func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
+	r := &reader{b: header}
+	if version := r.byte(); version != headerVersion {
+		return nil, fmt.Errorf("%w: version %d", ErrHeader, version)
+	}
+	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, last: -1}
+	v := &View{Date: date, source: s, Zone: r.string(), Begin: r.varint(),
+		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[string]*SparseText{}, totals: map[string]*Totals{}}
+	var n [7]uint64
+	for i := range n {
+		n[i] = r.wide()
+	}
+	s.summary = Summary{Visitors: n[0], Visits: n[1], Events: n[3], Pageviews: n[4], Bounces: n[5], Duration: n[6]}
+	if n[0] > n[1] || n[1] > n[2] || n[3] > n[2] || n[2] > column.MaxRows {
+		return nil, fmt.Errorf("%w: counts", ErrHeader)
+	}
+	v.Visitors, v.Visits, v.Rows, v.Counting = int(n[0]), int(n[1]), int(n[2]), int(n[3])
+	for range r.count() {
+		v.Props = append(v.Props, r.string())
+	}
+	at := 0
+	for range r.count() {
+		id := streamID{kind: r.byte(), id: schema.ID(r.byte()), index: uint32(r.uvarint())}
+		length := int(r.uvarint())
+		s.streams[id] = stream{at, length}
+		at += length
+	}
+	end := 0
+	for range r.count() {
+		length := int(r.uvarint())
+		if length > MaxChunk {
+			return nil, fmt.Errorf("%w: chunk of %d bytes", ErrHeader, length)
+		}
+		end += length
+		s.ends = append(s.ends, end)
+	}
+	if r.bad || len(r.b) > 0 || at != end {
+		return nil, fmt.Errorf("%w: wrong length", ErrHeader)
+	}
+	return v, nil
+}
+
+// wide reads a uvarint of up to 64 bits.
+func (r *reader) wide() uint64 {
+	x, n := binary.Uvarint(r.b)
+	if n <= 0 || r.bad {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return x
+}
+
+// bytes returns a stream, or ok = false if the day has none of that name. The bytes are valid until the next call.
+func (s *sealed) bytes(kind byte, id schema.ID, index int) (b []byte, ok bool, err error) {
+	st, ok := s.streams[streamID{kind, id, uint32(index)}]
+	if !ok {
+		return nil, false, nil
+	}
+	i, _ := slices.BinarySearch(s.ends, st.at+1)
+	begin := 0
+	if i > 0 {
+		begin = s.ends[i-1]
+	}
+	end := st.at + st.length
+	for at := st.at; at < end; i++ {
+		chunk, err := s.chunk(i, s.ends[i]-begin)
+		if err != nil {
+			return nil, false, err
+		}
+		part := chunk[at-begin : min(end, s.ends[i])-begin]
+		if len(part) == st.length {
+			return part, true, nil
+		}
+		b = append(b, part...)
+		at += len(part)
+		begin = s.ends[i]
+	}
+	return b, true, nil
+}
+
+func (s *sealed) chunk(i, length int) ([]byte, error) {
+	if i != s.last {
+		b, err := s.fetch(i)
+		if err != nil {
+			return nil, err
+		}
+		if len(b) != length {
+			return nil, fmt.Errorf("%w: chunk %d has %d bytes, not %d", column.ErrCorrupt, i, len(b), length)
+		}
+		s.last, s.lastChunk = i, b
+	}
+	return s.lastChunk, nil
+}
+
+func (s *sealed) numbers(v *View, id schema.ID) ([]uint32, error) {
+	n := v.Rows
+	switch id {
+	case schema.VisitVisitor:
+		n = v.Visitors
+	case schema.VisitRows:
+		n = v.Visits
+	}
+	b, ok, err := s.bytes(kindCodes, id, 0)
+	if err != nil || !ok {
+		return nil, errors.Join(err, missing(ok))
+	}
+	numbers, err := column.Numbers(b, n)
+	if err != nil || id != schema.EventTime {
+		return numbers, err
+	}
+	starts, err := v.rowStartsLocked()
+	if err != nil {
+		return nil, err
+	}
+	for visit := range v.Visits {
+		sum := uint32(0)
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			if sum += numbers[r]; sum > maxSecond {
+				return nil, fmt.Errorf("%w: time beyond the day", column.ErrCorrupt)
+			}
+			numbers[r] = sum
+		}
+	}
+	return numbers, nil
+}
+
+func missing(there bool) error {
+	if there {
+		return nil
+	}
+	return fmt.Errorf("%w: a stream is missing", column.ErrCorrupt)
+}
+
+// words returns a dictionary; a column without one has only "".
+func (s *sealed) words(id schema.ID, index int) ([]string, error) {
+	b, ok, err := s.bytes(kindWords, id, index)
+	if err != nil || !ok {
+		return []string{""}, err
+	}
+	return column.Words(b)
+}
+
+func (s *sealed) text(v *View, id schema.ID) (*Text, error) {
+	n := v.Rows
+	if schema.Columns[id].Level == schema.Visit {
+		n = v.Visits
+	}
+	words, err := s.words(id, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, ok, err := s.bytes(kindCodes, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		if !onlyEmpty(words) {
+			return nil, missing(false)
+		}
+		return &Text{make([]uint32, n), []string{""}}, nil
+	}
+	codes, err := codesBelow(b, n, len(words))
+	return &Text{codes, words}, err
+}
+
+func codesBelow(b []byte, n, limit int) ([]uint32, error) {
+	codes, err := column.Numbers(b, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range codes {
+		if int(c) >= limit {
+			return nil, fmt.Errorf("%w: a code without a word", column.ErrCorrupt)
+		}
+	}
+	return codes, nil
+}
+
+func (s *sealed) sparseText(v *View, key string) (*SparseText, error) {
+	id, index := sparseID(key, slices.Index(v.Props, key))
+	b, ok, err := s.bytes(kindRows, id, index)
+	if err != nil || !ok {
+		return &SparseText{}, err
+	}
+	rows, err := column.DecodeRows(b, v.Rows)
+	if err != nil {
+		return nil, err
+	}
+	words, err := s.words(id, index)
+	if err != nil {
+		return nil, err
+	}
+	if b, ok, err = s.bytes(kindCodes, id, index); err != nil || !ok {
+		return nil, errors.Join(err, missing(ok))
+	}
+	out := &SparseText{Rows: rows.Slice(), Words: words}
+	out.Codes, err = codesBelow(b, len(out.Rows), len(words))
+	return out, err
+}
+
+func (s *sealed) totals(v *View, key string) (*Totals, error) {
+	id, index := schema.EventProps, slices.Index(v.Props, key)
+	if column, ok := strings.CutPrefix(key, "\x00"); ok {
+		id, index = schema.ID(column[0]), 0
+	} else if index < 0 {
+		return newTotals(nil), nil
+	}
+	words, err := s.totalsWords(id, index)
+	if err != nil {
+		return nil, err
+	}
+	t := newTotals(words)
+	b, ok, err := s.bytes(kindTotals, id, index)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		sum := s.summary
+		for i, n := range []uint64{sum.Visitors, sum.Visits, sum.Pageviews, sum.Events, sum.Bounces, sum.Duration} {
+			(*t.lists()[i])[0] = uint32(n)
+		}
+		return t, nil
+	}
+	return t, readLists(b, t.lists()[:totalsLists(id)], len(words))
+}
+
+func (s *sealed) totalsWords(id schema.ID, index int) ([]string, error) {
+	from := id
+	switch id {
+	case schema.EntryPage, schema.ExitPage:
+		from = schema.EventPage
+	case schema.EntryHostname, schema.ExitHostname:
+		from = schema.EventHostname
+	}
+	words, err := s.words(from, index)
+	if err == nil && from != id {
+		words, _ = withEmpty(words)
+	}
+	return words, err
+}
+
+func readLists(b []byte, lists []*[]uint32, n int) error {
+	r := &reader{b: b}
+	for _, l := range lists {
+		numbers, err := column.Numbers(r.take(uint64(r.count())), n)
+		if err != nil {
+			return err
+		}
+		*l = numbers
+	}
+	if r.bad || len(r.b) > 0 {
+		return fmt.Errorf("%w: totals", column.ErrCorrupt)
+	}
+	return nil
+}
+
+func (s *sealed) hours(*View) (*Hours, error) {
+	b, ok, err := s.bytes(kindHours, schema.EventTime, 0)
+	if err != nil || !ok {
+		return nil, errors.Join(err, missing(ok))
+	}
+	h := &Hours{}
+	return h, readLists(b, h.lists(), 24)
+}
+
+func (s *sealed) visitorsWith(v *View, name string) (column.Rows, bool, error) {
+	if name == Pageview || name == Engagement {
+		return column.Rows{}, false, nil
+	}
+	words, err := s.words(schema.EventName, 0)
+	if err != nil {
+		return column.Rows{}, false, err
+	}
+	b, ok, err := s.bytes(kindSet, schema.EventName, int(codeOf(words, name)))
+	if err != nil {
+		return column.Rows{}, false, err
+	}
+	if !ok {
+		return column.NewRows(), true, nil
+	}
+	rows, err := column.DecodeRows(b, v.Visitors)
+	return rows, err == nil, err
+}

@@ -1,0 +1,292 @@
+package day
+
+import (
+	"fmt"
+	"time"
+
+	"footfall/storage/column"
+	"footfall/storage/schema"
+)
+
+// Totals are a day's metrics by value of one dimension, without a filter. The lists run along Words. Pages, hosts and names of
+// events are counted from events and have no Bounces and Duration; all others are counted from visits.
+type Totals struct {
+	Words                                                   []string
+	Visitors, Visits, Pageviews, Events, Bounces, Durations []uint32
+}
+
+func newTotals(words []string) *Totals {
+	n := len(words)
+	block := make([]uint32, 6*n)
+	take := func() []uint32 {
+		s := block[:n:n]
+		block = block[n:]
+		return s
+	}
+	return &Totals{words, take(), take(), take(), take(), take(), take()}
+}
+
+func (t *Totals) lists() []*[]uint32 {
+	return []*[]uint32{&t.Visitors, &t.Visits, &t.Pageviews, &t.Events, &t.Bounces, &t.Durations}
+}
+
+// Hours are a day's metrics by hour of the wall clock, 24 values a list. A visit counts by its end in End…, and in every hour it
+// touches in Present….
+type Hours struct {
+	Visitors, Visits, Pageviews, Events               []uint32 // by time of the event
+	EndVisits, EndPageviews, EndBounces, EndDurations []uint32
+	PresentVisitors, PresentVisits                    []uint32
+}
+
+func (h *Hours) lists() []*[]uint32 {
+	return []*[]uint32{&h.Visitors, &h.Visits, &h.Pageviews, &h.Events, &h.EndVisits, &h.EndPageviews, &h.EndBounces, &h.EndDurations, &h.PresentVisitors, &h.PresentVisits}
+}
+
+// totalsKey names the block of a column; properties are named by their key.
+func totalsKey(id schema.ID) string { return "\x00" + string([]byte{byte(id)}) }
+
+// visitTotals are the dimensions counted from visits.
+func isVisitTotal(id schema.ID) bool {
+	return schema.Columns[id].Level == schema.Visit && schema.Columns[id].API != ""
+}
+
+// Totals returns the totals of a column that is a dimension, or nil if the view keeps none (an open day).
+func (v *View) Totals(id schema.ID) (*Totals, error) { return v.storedTotals(totalsKey(id)) }
+
+// PropTotals returns the totals of a custom property; events without it are not among them.
+func (v *View) PropTotals(key string) (*Totals, error) { return v.storedTotals(key) }
+
+func (v *View) storedTotals(key string) (*Totals, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if t, ok := v.totals[key]; ok || v.source == nil {
+		return t, nil
+	}
+	t, err := v.source.totals(v, key)
+	if err != nil {
+		return nil, fmt.Errorf("day %s: totals: %w", v.Date, err)
+	}
+	v.totals[key] = t
+	return t, nil
+}
+
+// countTotals computes the totals of a dimension from the columns.
+func (v *View) countTotals(id schema.ID) (*Totals, error) {
+	text, err := v.Text(id)
+	if err != nil {
+		return nil, err
+	}
+	if isVisitTotal(id) {
+		return v.countVisits(text)
+	}
+	rows := make([]uint32, v.Rows)
+	for i := range rows {
+		rows[i] = uint32(i)
+	}
+	return v.countRows(&SparseText{rows, text.Codes, text.Words})
+}
+
+func (v *View) countVisits(text *Text) (*Totals, error) {
+	of, err := v.VisitorOf()
+	if err != nil {
+		return nil, err
+	}
+	var n [4][]uint32
+	for i, id := range []schema.ID{schema.VisitPageviews, schema.VisitEvents, schema.VisitBounce, schema.VisitDuration} {
+		if n[i], err = v.Numbers(id); err != nil {
+			return nil, err
+		}
+	}
+	t := newTotals(text.Words)
+	seen := make([]uint32, len(text.Words)) // 1 + the last visitor counted
+	for visit, c := range text.Codes {
+		if seen[c] != of[visit]+1 {
+			seen[c] = of[visit] + 1
+			t.Visitors[c]++
+		}
+		t.Visits[c]++
+		t.Pageviews[c] += n[0][visit]
+		t.Events[c] += n[1][visit]
+		t.Bounces[c] += n[2][visit]
+		t.Durations[c] += n[3][visit]
+	}
+	return t, nil
+}
+
+// countRows counts the given rows by their code, engagement left out.
+func (v *View) countRows(text *SparseText) (*Totals, error) {
+	of, err := v.VisitorOf()
+	if err != nil {
+		return nil, err
+	}
+	starts, err := v.RowStarts()
+	if err != nil {
+		return nil, err
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return nil, err
+	}
+	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
+	t := newTotals(text.Words)
+	visitor, visit := make([]uint32, len(text.Words)), make([]uint32, len(text.Words))
+	at := uint32(0)
+	for i, row := range text.Rows {
+		for starts[at+1] <= row {
+			at++
+		}
+		name, c := names.Codes[row], text.Codes[i]
+		if name == engagement {
+			continue
+		}
+		t.Events[c]++
+		if name == pageview {
+			t.Pageviews[c]++
+		}
+		if visit[c] != at+1 {
+			visit[c] = at + 1
+			t.Visits[c]++
+			if visitor[c] != of[at]+1 {
+				visitor[c] = of[at] + 1
+				t.Visitors[c]++
+			}
+		}
+	}
+	return t, nil
+}
+
+// Hours returns the day by hour, or nil if the view keeps no totals.
+func (v *View) Hours() (*Hours, error) {
+	if v.source == nil {
+		return nil, nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.source.hours(v)
+}
+
+// WallHours returns the hour of the wall clock, 0–23, for each hour since local midnight, in steps of a quarter hour.
+func (v *View) WallHours(zone *time.Location) []uint8 {
+	out := make([]uint8, maxSecond/900+1)
+	for i := range out {
+		out[i] = uint8(time.Unix(v.Begin+int64(i)*900, 0).In(zone).Hour())
+	}
+	return out
+}
+
+// countHours computes Hours from the columns.
+func (v *View) countHours(zone *time.Location) (*Hours, error) {
+	h := &Hours{}
+	for _, l := range h.lists() {
+		*l = make([]uint32, 24)
+	}
+	of, err := v.VisitorOf()
+	if err != nil {
+		return nil, err
+	}
+	starts, err := v.RowStarts()
+	if err != nil {
+		return nil, err
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return nil, err
+	}
+	var n [5][]uint32
+	for i, id := range []schema.ID{schema.EventTime, schema.VisitStart, schema.VisitDuration, schema.VisitPageviews, schema.VisitBounce} {
+		if n[i], err = v.Numbers(id); err != nil {
+			return nil, err
+		}
+	}
+	times, begins, durations, pageviews, bounces := n[0], n[1], n[2], n[3], n[4]
+	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
+	hour := v.WallHours(zone)
+	var byRow, present distinctHours
+	for visit := range v.Visits {
+		byRow.visit(of[visit])
+		present.visit(of[visit])
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			if names.Codes[r] == engagement {
+				continue
+			}
+			at := hour[times[r]/900]
+			h.Events[at]++
+			if names.Codes[r] == pageview {
+				h.Pageviews[at]++
+			}
+			byRow.add(at, h.Visitors, h.Visits)
+		}
+		end := begins[visit] + durations[visit]
+		at := hour[end/900]
+		h.EndVisits[at]++
+		h.EndPageviews[at] += pageviews[visit]
+		h.EndBounces[at] += bounces[visit]
+		h.EndDurations[at] += durations[visit]
+		for q := begins[visit] / 900; q <= end/900; q++ {
+			present.add(hour[q], h.PresentVisitors, h.PresentVisits)
+		}
+	}
+	return h, nil
+}
+
+// distinctHours counts a visit, and a visitor, once an hour.
+type distinctHours struct {
+	visitor          uint32
+	any              bool
+	ofVisitor, ofVis uint32 // a bit an hour
+}
+
+func (d *distinctHours) visit(visitor uint32) {
+	if !d.any || visitor != d.visitor {
+		d.any, d.visitor, d.ofVisitor = true, visitor, 0
+	}
+	d.ofVis = 0
+}
+
+func (d *distinctHours) add(hour uint8, visitors, visits []uint32) {
+	bit := uint32(1) << hour
+	if d.ofVis&bit == 0 {
+		d.ofVis |= bit
+		visits[hour]++
+	}
+	if d.ofVisitor&bit == 0 {
+		d.ofVisitor |= bit
+		visitors[hour]++
+	}
+}
+
+// VisitorsWith returns the stored set of visitors that have an event of the given name, or ok = false if the view keeps none.
+func (v *View) VisitorsWith(name string) (rows column.Rows, ok bool, err error) {
+	if v.source == nil {
+		return rows, false, nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.source.visitorsWith(v, name)
+}
+
+// countVisitorsWith computes the set VisitorsWith stores.
+func (v *View) countVisitorsWith(code uint32) (column.Rows, error) {
+	set := column.NewRows()
+	of, err := v.VisitorOf()
+	if err != nil {
+		return set, err
+	}
+	starts, err := v.RowStarts()
+	if err != nil {
+		return set, err
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return set, err
+	}
+	for visit := range v.Visits {
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			if names.Codes[r] == code {
+				set.Add(of[visit])
+				break
+			}
+		}
+	}
+	return set, nil
+}

@@ -1,0 +1,303 @@
+// Package day holds the two forms of a site's day. An Open day grows in memory, column by column, and is rebuilt at
+// start from its journal. A sealed day is immutable bytes, decoded column by column when a query names one. Both are
+// read through a View, so that a query has one code path and the same answer before and after sealing.
+//
+// In a View visits stand in the order of their visitors, and rows in the order of their visits. Distinct visitors
+// under any condition are therefore counted by watching for a change of visitor; visitor ids are not needed and,
+// in a sealed day, not kept.
+package day
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"footfall/storage/column"
+	"footfall/storage/schema"
+)
+
+// Text is a column of dictionary codes, one a visit or a row.
+type Text struct {
+	Codes []uint32
+	Words []string
+}
+
+// SparseText is a column that only some rows have.
+type SparseText struct {
+	Rows  []uint32 // ascending
+	Codes []uint32 // one for each of Rows
+	Words []string
+}
+
+// View is a day arranged for reading. It is safe for concurrent use; what its methods return must not be changed.
+type View struct {
+	Date     schema.Date
+	Zone     string // name of the site's zone when the day was made
+	Begin    int64  // Unix seconds of local midnight
+	Visitors int
+	Visits   int
+	Rows     int // events, engagement included
+	Counting int // events, engagement left out
+	Props    []string
+
+	source *sealed // nil: everything is in the maps
+
+	mu      sync.Mutex // guards the maps, which fill as columns are asked for
+	numbers map[schema.ID][]uint32
+	texts   map[schema.ID]*Text
+	sparse  map[string]*SparseText
+	totals  map[string]*Totals
+	visit   *visitColumns
+	starts  []uint32
+	visitor []uint32
+}
+
+// visitColumns are the columns that follow from a visit's rows.
+type visitColumns struct {
+	start, duration, pageviews, events, bounce []uint32
+	entryPage, exitPage, entryHost, exitHost   *Text
+}
+
+// revenue columns share the map of sparse columns with properties; a NUL keeps their names apart.
+const (
+	amountKey   = "\x00amount"
+	currencyKey = "\x00currency"
+)
+
+// Numbers returns a number column: event columns one value a row (times in seconds from Begin), visit columns one a visit.
+func (v *View) Numbers(id schema.ID) ([]uint32, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.numbersLocked(id)
+}
+
+func (v *View) numbersLocked(id schema.ID) ([]uint32, error) {
+	if n, ok := v.numbers[id]; ok {
+		return n, nil
+	}
+	switch id {
+	case schema.VisitStart, schema.VisitDuration, schema.VisitPageviews, schema.VisitEvents, schema.VisitBounce:
+		if err := v.foldLocked(); err != nil {
+			return nil, err
+		}
+		return map[schema.ID][]uint32{
+			schema.VisitStart: v.visit.start, schema.VisitDuration: v.visit.duration, schema.VisitPageviews: v.visit.pageviews,
+			schema.VisitEvents: v.visit.events, schema.VisitBounce: v.visit.bounce,
+		}[id], nil
+	}
+	if v.source == nil {
+		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
+	}
+	n, err := v.source.numbers(v, id)
+	if err != nil {
+		return nil, fmt.Errorf("day %s: column %s: %w", v.Date, schema.Columns[id].Name, err)
+	}
+	v.numbers[id] = n
+	return n, nil
+}
+
+// Text returns a text column: event columns one code a row, visit columns one a visit.
+func (v *View) Text(id schema.ID) (*Text, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.textLocked(id)
+}
+
+func (v *View) textLocked(id schema.ID) (*Text, error) {
+	if t, ok := v.texts[id]; ok {
+		return t, nil
+	}
+	switch id {
+	case schema.EntryPage, schema.ExitPage, schema.EntryHostname, schema.ExitHostname:
+		if err := v.foldLocked(); err != nil {
+			return nil, err
+		}
+		return map[schema.ID]*Text{
+			schema.EntryPage: v.visit.entryPage, schema.ExitPage: v.visit.exitPage,
+			schema.EntryHostname: v.visit.entryHost, schema.ExitHostname: v.visit.exitHost,
+		}[id], nil
+	}
+	if v.source == nil {
+		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
+	}
+	t, err := v.source.text(v, id)
+	if err != nil {
+		return nil, fmt.Errorf("day %s: column %s: %w", v.Date, schema.Columns[id].Name, err)
+	}
+	v.texts[id] = t
+	return t, nil
+}
+
+// Prop returns the column of a custom property; a key that no event of the day has gives an empty one.
+func (v *View) Prop(key string) (*SparseText, error) {
+	if !slices.Contains(v.Props, key) {
+		return &SparseText{}, nil
+	}
+	return v.sparseText(key)
+}
+
+// Revenue returns the amounts and currencies; both have the same rows.
+func (v *View) Revenue() (amount, currency *SparseText, err error) {
+	if amount, err = v.sparseText(amountKey); err != nil {
+		return nil, nil, err
+	}
+	currency, err = v.sparseText(currencyKey)
+	return amount, currency, err
+}
+
+func (v *View) sparseText(key string) (*SparseText, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s, ok := v.sparse[key]; ok {
+		return s, nil
+	}
+	if v.source == nil {
+		return &SparseText{}, nil
+	}
+	s, err := v.source.sparseText(v, key)
+	if err != nil {
+		return nil, fmt.Errorf("day %s: property column: %w", v.Date, err)
+	}
+	v.sparse[key] = s
+	return s, nil
+}
+
+// RowStarts returns where each visit's rows begin, and the number of rows as last element.
+func (v *View) RowStarts() ([]uint32, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.rowStartsLocked()
+}
+
+func (v *View) rowStartsLocked() ([]uint32, error) {
+	if v.starts == nil {
+		counts, err := v.numbersLocked(schema.VisitRows)
+		if err != nil {
+			return nil, err
+		}
+		starts := make([]uint32, len(counts)+1)
+		for i, n := range counts {
+			starts[i+1] = starts[i] + n
+		}
+		if int(starts[len(counts)]) != v.Rows {
+			return nil, fmt.Errorf("day %s: %w: rows of visits do not add up", v.Date, column.ErrCorrupt)
+		}
+		v.starts = starts
+	}
+	return v.starts, nil
+}
+
+// VisitorOf returns each visit's visitor, numbered from 0 and never descending.
+func (v *View) VisitorOf() ([]uint32, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.visitor == nil {
+		counts, err := v.numbersLocked(schema.VisitVisitor)
+		if err != nil {
+			return nil, err
+		}
+		of := make([]uint32, 0, v.Visits)
+		for visitor, n := range counts {
+			if int(n) > v.Visits-len(of) {
+				break
+			}
+			for range n {
+				of = append(of, uint32(visitor))
+			}
+		}
+		if len(of) != v.Visits {
+			return nil, fmt.Errorf("day %s: %w: visits of visitors do not add up", v.Date, column.ErrCorrupt)
+		}
+		v.visitor = of
+	}
+	return v.visitor, nil
+}
+
+// foldLocked derives what follows from a visit's rows. It is the definition of start, duration, entry, exit and bounce.
+func (v *View) foldLocked() error {
+	if v.visit != nil {
+		return nil
+	}
+	starts, err := v.rowStartsLocked()
+	if err != nil {
+		return err
+	}
+	var text [3]*Text
+	for i, id := range []schema.ID{schema.EventName, schema.EventPage, schema.EventHostname} {
+		if text[i], err = v.textLocked(id); err != nil {
+			return err
+		}
+	}
+	times, err := v.numbersLocked(schema.EventTime)
+	if err != nil {
+		return err
+	}
+	interactive, err := v.numbersLocked(schema.EventInteractive)
+	if err != nil {
+		return err
+	}
+	names, pages, hosts := text[0], text[1], text[2]
+	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
+	block := make([]uint32, 9*v.Visits)
+	take := func() []uint32 {
+		s := block[:v.Visits:v.Visits]
+		block = block[v.Visits:]
+		return s
+	}
+	pageWords, noPage := withEmpty(pages.Words)
+	hostWords, noHost := withEmpty(hosts.Words)
+	c := &visitColumns{
+		start: take(), duration: take(), pageviews: take(), events: take(), bounce: take(),
+		entryPage: &Text{take(), pageWords}, exitPage: &Text{take(), pageWords},
+		entryHost: &Text{take(), hostWords}, exitHost: &Text{take(), hostWords},
+	}
+	for i := range v.Visits {
+		first, end := starts[i], starts[i+1]
+		if first == end {
+			return fmt.Errorf("day %s: %w: a visit without rows", v.Date, column.ErrCorrupt)
+		}
+		c.entryPage.Codes[i], c.exitPage.Codes[i] = noPage, noPage
+		c.entryHost.Codes[i], c.exitHost.Codes[i] = noHost, noHost
+		last := times[first]
+		engaged := false
+		for r := first; r < end; r++ {
+			switch names.Codes[r] {
+			case engagement:
+				continue
+			case pageview:
+				if c.pageviews[i] == 0 {
+					c.entryPage.Codes[i], c.entryHost.Codes[i] = pages.Codes[r], hosts.Codes[r]
+				}
+				c.exitPage.Codes[i], c.exitHost.Codes[i] = pages.Codes[r], hosts.Codes[r]
+				c.pageviews[i]++
+			default:
+				engaged = engaged || interactive[r] != 0
+			}
+			c.events[i]++
+			last = times[r]
+		}
+		c.start[i] = times[first]
+		c.duration[i] = last - times[first]
+		if c.pageviews[i] < 2 && !engaged {
+			c.bounce[i] = 1
+		}
+	}
+	v.visit = c
+	return nil
+}
+
+// codeOf returns the code of word, or a code that no row has.
+func codeOf(words []string, word string) uint32 {
+	if i := slices.Index(words, word); i >= 0 {
+		return uint32(i)
+	}
+	return 1<<32 - 1
+}
+
+// withEmpty returns words with "" among them, and its code.
+func withEmpty(words []string) ([]string, uint32) {
+	if i := slices.Index(words, ""); i >= 0 {
+		return words, uint32(i)
+	}
+	return append(words[:len(words):len(words)], ""), uint32(len(words))
+}
