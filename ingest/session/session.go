@@ -9,13 +9,6 @@ import (
 // Gap is the longest silence, in seconds, inside a visit.
 const Gap = 30 * 60
 
-// Placed is a visit of a day as a Table needs it to go on: whose it is, its number and the Unix time of its last row.
-type Placed = struct {
-	Visitor uint64
-	Visit   uint32
-	Last    int64
-}
-
 // Table holds the visits of one site's day. It is not safe for concurrent use.
 type Table struct {
 	live map[uint64]state
@@ -35,7 +28,7 @@ type state struct {
 }
 
 // NewTable returns a table that goes on after the visits already placed into the day, nil for an empty day.
-func NewTable(resume []Placed) *Table {
+func NewTable(resume []day.Placed) *Table {
 	t := &Table{live: make(map[uint64]state, len(resume))}
 	for _, p := range resume {
 		if s, ok := t.live[p.Visitor]; !ok || p.Visit >= s.visit {
@@ -46,15 +39,22 @@ func NewTable(resume []Placed) *Table {
 	return t
 }
 
-// Observe places a hit of visitor at Unix time at. It returns the number of its visit and whether the visit begins
-// with it; numbers count from 0 in the order visits begin. A hit older than the visitor's newest row belongs to the newest
-// visit. Engagement continues a visit but never begins one: without a live visit ok is false and nothing changes.
-func (t *Table) Observe(visitor uint64, at int64, name string) (visit uint32, isNew, ok bool) {
+// Place is where a hit belongs.
+type Place struct {
+	Visit uint32 // counted from 0 in the order visits begin
+	New   bool   // the visit begins with this hit
+	Time  int64  // Unix seconds; never before the row of the visit that came last
+}
+
+// Observe places a hit of visitor at Unix time at. Engagement continues a visit but never begins one: without a live
+// visit ok is false and nothing changes. A hit older than the visitor's newest row, which a clock set back makes, takes
+// that row's time, or begins a visit where it is older by more than Gap.
+func (t *Table) Observe(visitor uint64, at int64, name string) (p Place, ok bool) {
 	s, known := t.live[visitor]
 	t.undoable = false
-	begins := !known || at-s.last > Gap
+	begins := !known || at-s.last > Gap || s.last-at > Gap
 	if begins && name == day.Engagement {
-		return 0, false, false
+		return Place{}, false
 	}
 	t.undoable, t.visitor, t.before, t.had, t.wasNew = true, visitor, s, known, begins
 	if begins {
@@ -63,7 +63,7 @@ func (t *Table) Observe(visitor uint64, at int64, name string) (visit uint32, is
 	}
 	s.last = max(s.last, at)
 	t.live[visitor] = s
-	return s.visit, begins, true
+	return Place{s.visit, begins, s.last}, true
 }
 
 // Undo takes the last Observe back, for a hit that could not be stored after all. A second Undo does nothing.

@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"footfall/ingest/session"
+	"footfall/storage/day"
 )
 
 func TestObserve(t *testing.T) {
@@ -39,18 +40,26 @@ func TestObserve(t *testing.T) {
 			{1, 1802, "engagement", 0, false, false},
 			{1, 1801, "pageview", 0, false, true},
 		},
-		"an older hit joins the newest visit and does not shorten it": {
+		"a hit from a clock set back": {
 			{1, 5000, "pageview", 0, true, true},
-			{1, 100, "pageview", 0, false, true},
+			{1, 3200, "pageview", 0, false, true}, // at the time of the row before it
 			{1, 6800, "pageview", 0, false, true},
+			{1, 4999, "engagement", 0, false, false},
+			{1, 4999, "pageview", 1, true, true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := session.NewTable(nil)
+			table, last := session.NewTable(nil), map[uint32]int64{}
 			for i, s := range steps {
-				visit, isNew, ok := table.Observe(s.visitor, s.at, s.name)
-				if visit != s.visit || isNew != s.isNew || ok != s.ok {
-					t.Fatalf("step %d: got %d %v %v, want %d %v %v", i, visit, isNew, ok, s.visit, s.isNew, s.ok)
+				p, ok := table.Observe(s.visitor, s.at, s.name)
+				if p.Visit != s.visit || p.New != s.isNew || ok != s.ok {
+					t.Fatalf("step %d: got %+v %v, want %+v", i, p, ok, s)
+				}
+				if ok {
+					if p.Time < s.at || !p.New && p.Time < last[p.Visit] {
+						t.Fatalf("step %d: visit %d goes back in time to %d", i, p.Visit, p.Time)
+					}
+					last[p.Visit] = p.Time
 				}
 			}
 		})
@@ -75,24 +84,24 @@ func drawHits(t *rapid.T) []hit {
 func TestResumeGoesOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		whole, resumed := session.NewTable(nil), session.NewTable(nil)
-		var placed []session.Placed
+		var placed []day.Placed
 		for i, h := range drawHits(t) {
 			if rapid.Bool().Draw(t, "restart") {
 				resumed = session.NewTable(placed)
 			}
-			visit, isNew, ok := whole.Observe(h.visitor, h.at, h.name)
-			visit2, isNew2, ok2 := resumed.Observe(h.visitor, h.at, h.name)
-			if visit != visit2 || isNew != isNew2 || ok != ok2 {
-				t.Fatalf("hit %d: got %d %v %v, want %d %v %v", i, visit2, isNew2, ok2, visit, isNew, ok)
+			want, ok := whole.Observe(h.visitor, h.at, h.name)
+			got, ok2 := resumed.Observe(h.visitor, h.at, h.name)
+			if got != want || ok != ok2 {
+				t.Fatalf("hit %d: got %+v %v, want %+v %v", i, got, ok2, want, ok)
 			}
 			switch {
-			case ok && isNew:
-				if int(visit) != len(placed) {
-					t.Fatalf("visit %d begins after %d", visit, len(placed))
+			case ok && want.New:
+				if int(want.Visit) != len(placed) {
+					t.Fatalf("visit %d begins after %d", want.Visit, len(placed))
 				}
-				placed = append(placed, session.Placed{Visitor: h.visitor, Visit: visit, Last: h.at})
+				placed = append(placed, day.Placed{Visitor: h.visitor, Visit: want.Visit, Last: h.at})
 			case ok:
-				placed[visit].Last = h.at
+				placed[want.Visit].Last = h.at
 			}
 		}
 		if whole.Visits() != len(placed) {
@@ -112,10 +121,10 @@ func TestUndoLeavesNoTrace(t *testing.T) {
 				undone.Undo()
 				continue
 			}
-			visit, isNew, ok := clean.Observe(h.visitor, h.at, h.name)
-			visit2, isNew2, ok2 := undone.Observe(h.visitor, h.at, h.name)
-			if visit != visit2 || isNew != isNew2 || ok != ok2 {
-				t.Fatalf("hit %d: got %d %v %v, want %d %v %v", i, visit2, isNew2, ok2, visit, isNew, ok)
+			want, ok := clean.Observe(h.visitor, h.at, h.name)
+			got, ok2 := undone.Observe(h.visitor, h.at, h.name)
+			if got != want || ok != ok2 {
+				t.Fatalf("hit %d: got %+v %v, want %+v %v", i, got, ok2, want, ok)
 			}
 		}
 		if clean.Visits() != undone.Visits() || clean.Visitors() != undone.Visitors() {
