@@ -1,0 +1,236 @@
+// Package api answers programs and the dashboard's page: the Stats API v2, and under /api/app/ what the page itself needs. Every
+// number it gives comes from one query.Query, read by Parse, so HTTP, the page and the command line cannot differ.
+//
+// Routes lists what it serves and who may come in; package web mounts the list.
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"footfall/dashboard/auth"
+	"footfall/storage/account"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+)
+
+// Engine answers queries. The same Query gives the same Result from every Engine. Its errors are query.ErrInvalid,
+// the context's, or the engine's own trouble.
+type Engine interface {
+	Query(ctx context.Context, q query.Query) (query.Result, error)
+}
+
+// Store is what the API asks about a site beside queries. All methods are safe for concurrent use and cheap.
+type Store interface {
+	Engine
+	// Span returns the first and last day that holds data.
+	Span(site schema.Site) (first, last schema.Date, ok bool)
+	// Count returns how many events that count the site ever had.
+	Count(site schema.Site) int64
+	// Current returns the distinct visitors of the last five minutes.
+	Current(site schema.Site, now time.Time) int
+	// DropCounts returns, by reason and day, what was not counted from first to last.
+	DropCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64
+}
+
+// Config is what New needs.
+type Config struct {
+	Store Store
+	Book  *account.Book
+	Auth  *auth.Auth
+	// AddSite makes a site with all it needs: storage.Store.AddSite.
+	AddSite func(ctx context.Context, domain, timezone string) (account.Site, error)
+	Version string
+	Logger  *slog.Logger     // nil is slog.Default
+	Now     func() time.Time // nil is time.Now
+}
+
+// API is safe for concurrent use.
+type API struct {
+	store   Store
+	book    *account.Book
+	auth    *auth.Auth
+	addSite func(ctx context.Context, domain, timezone string) (account.Site, error)
+	version string
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+// New makes an API.
+func New(cfg Config) *API {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.AddSite, cfg.Version, cfg.Logger, cfg.Now}
+}
+
+// Access says what lets a request in.
+type Access string
+
+// The kinds of access. Browser routes must also be same-origin; token routes carry no cookie, so they need not be.
+const (
+	Public Access = "public" // nothing
+	Login  Access = "login"  // a login cookie, or a demo where reading is enough
+	Token  Access = "token"  // a bearer token
+)
+
+// Route is one thing the API answers.
+type Route struct {
+	Method, Path string // Path is a pattern of http.ServeMux
+	Access       Access
+	Handler      http.HandlerFunc
+}
+
+// Routes lists everything the API answers.
+func (a *API) Routes() []Route {
+	return []Route{
+		{"POST", "/api/v2/query", Token, a.queryV2},
+		{"GET", "/api/app/state", Public, a.state},
+		{"POST", "/api/app/setup", Public, a.setup},
+		{"POST", "/api/app/login", Public, a.login},
+		{"POST", "/api/app/logout", Public, a.logout},
+		{"POST", "/api/app/sites", Login, a.postSite},
+		{"GET", "/api/app/sites/{domain}/status", Login, a.forSite(a.status)},
+		{"GET", "/api/app/sites/{domain}/current", Login, a.forSite(a.current)},
+		{"GET", "/api/app/sites/{domain}/filtered", Login, a.forSite(a.filtered)},
+		{"POST", "/api/app/sites/{domain}/query", Login, a.forSite(a.queryApp)},
+	}
+}
+
+const (
+	// queryTimeout is how long one request may compute: longer than the largest site needs, shorter than a person waits.
+	queryTimeout = 30 * time.Second
+	// maxForm is the body of everything but queries: a few short fields.
+	maxForm = 16 << 10
+)
+
+// queryV2 checks in the order clients rely on: key, site named, site known, query.
+func (a *API) queryV2(w http.ResponseWriter, r *http.Request) {
+	caller, err := a.auth.Bearer(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	body, err := readBody(w, r, MaxBody)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	object := map[string]any{} // a body of another type is not read, so it names no site
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" || strings.HasSuffix(kind, "+json") {
+		if object, err = decodeObject(body); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+	}
+	site, err := a.namedSite(caller, object)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	asked, err := parseObject(object, a.options(site, true))
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	result, err := a.store.Query(ctx, asked.Query)
+	if err != nil {
+		a.fail(w, r, fmt.Errorf("answer query: %w", err))
+		return
+	}
+	a.send(w, http.StatusOK, asked.Answer(result))
+}
+
+// namedSite finds the site a public query names. An unknown site and one that is not the caller's are the same.
+func (a *API) namedSite(caller auth.Caller, object map[string]any) (account.Site, error) {
+	switch domain := object["site_id"].(type) {
+	case nil:
+		return account.Site{}, refuse("%s", textNoSite)
+	case string:
+		if domain == "" {
+			return account.Site{}, refuse("%s", textNoSite)
+		}
+		if site, ok := a.book.SiteByDomain(domain); ok && caller.MayRead(site) {
+			return site, nil
+		}
+		return account.Site{}, auth.ErrWrongToken
+	default:
+		return account.Site{}, refuse("#/site_id: Type mismatch. Expected String but got %s.", typeName(domain))
+	}
+}
+
+func (a *API) options(site account.Site, strict bool) Options {
+	return Options{Site: site, Now: a.now(), Strict: strict, Start: start(a.store, site)}
+}
+
+// start finds where the range "all" begins.
+func start(s Store, site account.Site) func() (schema.Date, bool) {
+	return func() (schema.Date, bool) {
+		first, _, ok := s.Span(site.ID)
+		return first, ok
+	}
+}
+
+// readBody reads a body of at most limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var long *http.MaxBytesError
+	if err != nil && !errors.As(err, &long) {
+		return nil, refuse("The request body did not arrive whole.")
+	}
+	return body, err
+}
+
+// readForm decodes a JSON object into v. Unknown fields are refused, so that a misspelt one is not silently ignored.
+func readForm(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := readBody(w, r, maxForm)
+	if err != nil {
+		return err
+	}
+	return decodeStrict(body, v)
+}
+
+func decodeStrict(body []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return refuse("There is no field %s.", field)
+		}
+		return refuse("The request body is not the JSON that is expected here.")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return refuse("The request body holds more than one JSON value.")
+	}
+	return nil
+}
+
+// send answers with JSON that no cache keeps.
+func (a *API) send(w http.ResponseWriter, status int, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		a.log.Error("encode answer", "error", err)
+		http.Error(w, `{"error":"`+textInternal+`"}`, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}

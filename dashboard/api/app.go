@@ -1,0 +1,231 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"footfall/dashboard/auth"
+	"footfall/storage/account"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+)
+
+type stateAnswer struct {
+	Version string       `json:"version"`
+	Demo    bool         `json:"demo"`
+	Setup   bool         `json:"setup"`
+	User    *userAnswer  `json:"user"`
+	Sites   []siteAnswer `json:"sites"`
+}
+
+type userAnswer struct {
+	Email string `json:"email"`
+}
+
+type siteAnswer struct {
+	Domain   string    `json:"domain"`
+	Timezone string    `json:"timezone"`
+	Created  time.Time `json:"created"`
+}
+
+func (a *API) stateFor(c auth.Caller) stateAnswer {
+	s := stateAnswer{Version: a.version, Demo: a.auth.Demo(), Setup: a.auth.NeedsSetup(), Sites: []siteAnswer{}}
+	if u, ok := c.User(); ok {
+		s.User = &userAnswer{u.Email}
+	}
+	if c.MayList() {
+		for _, site := range a.book.Sites() {
+			if c.MayRead(site) {
+				s.Sites = append(s.Sites, siteAnswer{site.Domain, site.Timezone, site.Created})
+			}
+		}
+	}
+	return s
+}
+
+func (a *API) state(w http.ResponseWriter, r *http.Request) {
+	a.send(w, http.StatusOK, a.stateFor(a.auth.Caller(r)))
+}
+
+func (a *API) setup(w http.ResponseWriter, r *http.Request) {
+	var form struct{ Token, Email, Password string }
+	if err := readForm(w, r, &form); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	cookie, err := a.auth.Setup(r.Context(), a.auth.Peer(r), form.Token, form.Email, form.Password)
+	a.opened(w, r, cookie, err)
+}
+
+func (a *API) login(w http.ResponseWriter, r *http.Request) {
+	var form struct{ Email, Password string }
+	if err := readForm(w, r, &form); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	cookie, err := a.auth.Login(r.Context(), a.auth.Peer(r), form.Email, form.Password, a.auth.Cookie(r))
+	a.opened(w, r, cookie, err)
+}
+
+// opened answers a login: the cookie, and the state as it is from now on.
+func (a *API) opened(w http.ResponseWriter, r *http.Request, cookie string, err error) {
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.auth.SetCookie(w, r, cookie)
+	a.send(w, http.StatusOK, a.stateFor(a.auth.Opened(r.Context(), cookie)))
+}
+
+func (a *API) logout(w http.ResponseWriter, r *http.Request) {
+	if cookie := a.auth.Cookie(r); cookie != "" {
+		if err := a.auth.Logout(r.Context(), cookie); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		a.auth.SetCookie(w, r, "")
+	}
+	a.send(w, http.StatusOK, struct{}{})
+}
+
+func (a *API) postSite(w http.ResponseWriter, r *http.Request) {
+	if !a.auth.Caller(r).MayAddSites() {
+		a.fail(w, r, auth.ErrAnonymous)
+		return
+	}
+	var form struct{ Domain, Timezone string }
+	if err := readForm(w, r, &form); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	site, err := a.addSite(r.Context(), form.Domain, form.Timezone)
+	if err != nil {
+		a.fail(w, r, fmt.Errorf("add site: %w", err))
+		return
+	}
+	a.send(w, http.StatusCreated, siteAnswer{site.Domain, site.Timezone, site.Created})
+}
+
+// forSite finds the site of the path and lets only those in who may read it. To everyone else it does not exist.
+func (a *API) forSite(answer func(w http.ResponseWriter, r *http.Request, site account.Site) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		caller := a.auth.Caller(r)
+		if !caller.MayList() {
+			a.fail(w, r, auth.ErrAnonymous)
+			return
+		}
+		site, ok := a.book.SiteByDomain(r.PathValue("domain"))
+		if !ok || !caller.MayRead(site) {
+			a.fail(w, r, account.ErrNotFound)
+			return
+		}
+		v, err := answer(w, r, site)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		a.send(w, http.StatusOK, v)
+	}
+}
+
+type statusAnswer struct {
+	Events int64   `json:"events"`
+	First  *string `json:"first"`
+	Last   *string `json:"last"`
+	Now    string  `json:"now"`
+}
+
+func (a *API) status(_ http.ResponseWriter, _ *http.Request, site account.Site) (any, error) {
+	s := statusAnswer{Events: a.store.Count(site.ID), Now: a.now().UTC().Format(time.RFC3339)}
+	if first, last, ok := a.store.Span(site.ID); ok {
+		f, l := first.String(), last.String()
+		s.First, s.Last = &f, &l
+	}
+	return s, nil
+}
+
+func (a *API) current(_ http.ResponseWriter, _ *http.Request, site account.Site) (any, error) {
+	return map[string]int{"visitors": a.store.Current(site.ID, a.now())}, nil
+}
+
+type reasonAnswer struct {
+	Reason string `json:"reason"`
+	Count  int64  `json:"count"`
+}
+
+// filtered tells how much was not counted and why.
+func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
+	values := r.URL.Query()
+	from, err1 := schema.ParseDate(values.Get("from"))
+	to, err2 := schema.ParseDate(values.Get("to"))
+	if err1 != nil || err2 != nil {
+		return nil, refuse("The parameters `from` and `to` must be dates written YYYY-MM-DD.")
+	}
+	reasons := []reasonAnswer{}
+	for reason, days := range a.store.DropCounts(site.ID, min(from, to), max(from, to)) {
+		sum := reasonAnswer{Reason: reason}
+		for _, n := range days {
+			sum.Count += n
+		}
+		if sum.Count > 0 {
+			reasons = append(reasons, sum)
+		}
+	}
+	slices.SortFunc(reasons, func(x, y reasonAnswer) int {
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
+	})
+	return map[string]any{"reasons": reasons}, nil
+}
+
+// queryApp answers the queries of one page in one request.
+func (a *API) queryApp(w http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
+	body, err := readBody(w, r, MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	var batch struct {
+		Queries []json.RawMessage `json:"queries"`
+	}
+	if err := decodeStrict(body, &batch); err != nil {
+		return nil, err
+	}
+	if len(batch.Queries) > MaxBatch {
+		return nil, refuse("One request can hold at most %d queries.", MaxBatch)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	options := a.options(site, false)
+	answers := make([]*Answer, len(batch.Queries))
+	for i, q := range batch.Queries {
+		if answers[i], err = ask(ctx, a.store, q, options); err != nil {
+			return nil, fmt.Errorf("query %d: %w", i, err)
+		}
+	}
+	return map[string]any{"results": answers}, nil
+}
+
+// ask answers one query of the dashboard, with the period before if it asks for that.
+func ask(ctx context.Context, engine Engine, body []byte, o Options) (*Answer, error) {
+	asked, err := Parse(body, o)
+	if err != nil {
+		return nil, err
+	}
+	result, err := engine.Query(ctx, asked.Query)
+	if err != nil {
+		return nil, err
+	}
+	var before *query.Result
+	if asked.Before != nil {
+		b, err := engine.Query(ctx, *asked.Before)
+		if err != nil {
+			return nil, err
+		}
+		before = &b
+	}
+	return asked.AnswerApp(result, before), nil
+}

@@ -1,0 +1,24 @@
+package api
+
+// Limits of what a caller may ask, each with its reason.
+const (
+	MaxBody = 1 << 20 // bytes of a query: room for a pasted list of pages, no more
+
+	// MaxBatch is how many queries one page of the dashboard may ask at once; it has about ten panels.
+	MaxBatch = 20
+
+	// MaxRows is the default and the largest limit of rows in one answer.
+	MaxRows = 10_000
+
+	// MaxOffset keeps offset + limit far from overflow; no site has more groups.
+	MaxOffset = 1_000_000_000
+
+	// MaxTimeLabels is five years of hours. A list of labels is made for the whole range, data or not.
+	MaxTimeLabels = 50_000
+
+	maxDays   = 5000 // "<n>d"
+	maxMonths = 100  // "<n>mo"
+
+	inspectItems  = 50  // list items shown of a refused value
+	inspectString = 200 // bytes shown of a refused text
+)
