@@ -1,83 +1,97 @@
-// Package file keeps keys and values in one file that survives a crash.
+// Package file keeps keys and values in one file: buckets, a format version, group commit by one goroutine, and a
+// check of the whole structure. It knows nothing of what the values mean; package seal has sealed them before.
+//
+// Most callers want [Open], [DB.Submit] and [DB.Scan]. A change is acknowledged when [Pending.Wait] returns nil: it
+// is on the disk then. After one failed commit nothing is ever written again through the same DB ([DB.Poisoned]),
+// because bbolt can lose older, acknowledged data when a program goes on after a failed fsync of its meta page.
+//
+// # Format 1
+//
+// The file is a bbolt file of 4096-byte pages without a stored freelist. It has six buckets whose names are one
+// byte, 1 to 6 (see [Bucket]). Two entries of [Meta], whose keys begin with 0, are this package's own and are in
+// the clear, so that any version can say which version a file needs:
+//
+//	key 00 01, the format record, written once
+//	offset  size  what
+//	     0     8  "footfall"
+//	     8     2  format version, big-endian
+//	    10    16  store id, random
+//	    26     4  first bytes of the SHA-256 of the 26 bytes before
+//
+//	key 00 02, the sums record, rewritten by every commit
+//	     0     1  version of this record: 1
+//	     1   144  for each bucket in order: number of entries (8, big-endian) and the XOR over all
+//	              entries of the first 16 bytes of SHA-256(bucket | key); the two entries above do not count
+//
+// bbolt's pages have no checksum. The sums make entries that went missing, or whose keys changed, visible at the
+// next open; a changed value is seen when it is opened, since it is sealed and bound to its key. Someone who can
+// write to the file can compute the sums too: they are against broken disks, not against people.
+//
+// # Opening
+//
+// bbolt panics in a goroutine of its own, where nobody can recover, when it opens a file with bad pages. So [Open]
+// takes the file lock, walks the tree with plain reads and an eye on every offset (walk.go), and lets bbolt see only
+// a file that passed. That walk reads the pages bbolt is about to read anyway, so on a cold disk it costs little.
 package file
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 )
 
-var errTodo = errors.New("not built yet")
+// Format is the version of the file format that this program writes. It reads this one only.
+const Format = 1
 
+// Bucket is one of the parts of the file; its byte is the bucket's name on disk and part of what sealed values are
+// bound to.
 type Bucket byte
 
+// The buckets.
 const (
-	Meta Bucket = 1 + iota
-	Journal
-	Catalog
-	Days
-	Accounts
-	Audit
+	Meta     Bucket = 1 + iota // what the store knows of itself; keys that begin with 0 are this package's
+	Journal                    // events of open days
+	Catalog                    // which sealed days exist
+	Days                       // columns of sealed days
+	Accounts                   // sites, people, tokens
+	Audit                      // who did what
+
+	numBuckets = 6
 )
 
+func (b Bucket) valid() bool { return b >= Meta && b <= Audit }
+
+// What callers tell apart.
 var (
-	ErrRunning  = errors.New("already running: another process has the data file open")
-	ErrDamaged  = errors.New("the data file is damaged")
-	ErrPoisoned = errors.New("a commit failed: nothing more is written")
-	ErrBusy     = errors.New("too many changes wait for the disk")
-	ErrClosed   = errors.New("the data file is closed")
+	// ErrRunning means that another process holds the lock of the file.
+	ErrRunning = errors.New("already running: another process has the data file open")
+	// ErrDamaged means that the file is not what was written: the disk or someone has changed it.
+	ErrDamaged = errors.New("the data file is damaged")
+	// ErrPoisoned means that an earlier commit failed and nothing more is written. It wraps that commit's error.
+	ErrPoisoned = errors.New("a commit failed and nothing more is written")
+	// ErrBusy means that [MaxQueued] changes wait already. Nothing was queued; try again later.
+	ErrBusy = errors.New("too many changes wait for the disk")
+	// ErrClosed means that Close was called before.
+	ErrClosed = errors.New("the data file is closed")
 )
 
-// ErrNewer says that a newer program wrote the file.
+// ErrNewer means that a newer version of the program wrote the file.
 type ErrNewer struct{ Have, Knows int }
 
 func (e ErrNewer) Error() string {
-	return fmt.Sprintf("the data file has format %d, this program knows formats up to %d", e.Have, e.Knows)
+	return fmt.Sprintf("the data file has format %d, but this version of footfall knows formats up to %d: use the version that wrote it, or a newer one", e.Have, e.Knows)
 }
 
+// Config says which file and how.
 type Config struct {
 	Path    string
-	Logger  *slog.Logger
-	MaxSize int
+	Logger  *slog.Logger // nil: silent
+	MaxSize int          // bytes the file may have, 0 for no limit; for tests of a full disk
 }
 
-type DB struct{}
-type Tx struct{}
-
-func (t *Tx) Put(b Bucket, key, value []byte) error      { return errTodo }
-func (t *Tx) Delete(b Bucket, key []byte) error          { return errTodo }
-func (t *Tx) DeletePrefix(b Bucket, prefix []byte) error { return errTodo }
-func (t *Tx) Get(b Bucket, key []byte) []byte            { return nil }
-
-type Op struct {
-	Write func(*Tx) error
-	Done  func(error)
+func (cfg Config) logger() *slog.Logger {
+	if cfg.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return cfg.Logger
 }
-type Pending struct{}
-
-func (p *Pending) Wait(ctx context.Context) error { return errTodo }
-func (p *Pending) Started() bool                  { return false }
-
-// Refused is the reason why Submit did not queue the op (Done is then never called), or nil.
-func (p *Pending) Refused() error { return errTodo }
-
-type Stats struct {
-	Size, Free   int64 // bytes
-	Commits, Ops uint64
-	Queued       int
-}
-
-func Create(cfg Config) (*DB, error)                                   { return nil, errTodo }
-func Open(cfg Config) (*DB, error)                                     { return nil, errTodo }
-func (db *DB) ID() [16]byte                                            { return [16]byte{} }
-func (db *DB) Submit(op Op) *Pending                                   { return nil }
-func (db *DB) Commit(ctx context.Context, write func(*Tx) error) error { return errTodo }
-func (db *DB) Get(b Bucket, key []byte) ([]byte, error)                { return nil, errTodo }
-func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, value []byte) error) error {
-	return errTodo
-}
-func (db *DB) Poisoned() error                                                   { return nil }
-func (db *DB) Check(ctx context.Context, progress func(done, total int64)) error { return errTodo }
-func (db *DB) Stats() Stats                                                      { return Stats{} }
-func (db *DB) Close() error                                                      { return errTodo }

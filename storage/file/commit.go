@@ -1,0 +1,189 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Op is a change. Write makes it, inside a commit that it may share with other ops; it should do nothing fallible
+// but call its Tx. When it returns an error the op's changes are taken back and the op ends with that error.
+//
+// Done, which may be nil, is called exactly once for every op that was queued, on the committing goroutine, right
+// after the commit and before those who wait wake up. It must be quick and must not wait for another op.
+type Op struct {
+	Write func(*Tx) error
+	Done  func(error)
+}
+
+// Pending is an op that was handed to [DB.Submit].
+type Pending struct {
+	op      Op
+	started atomic.Bool
+	refused error
+	err     error // set before done is closed
+	done    chan struct{}
+}
+
+// Wait returns when the op has ended: nil means that it is on the disk. An error that is [ErrPoisoned] means that the outcome
+// is not known: the change may or may not be there at the next start. When ctx ends first its error is returned, and the op goes on.
+func (p *Pending) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Started tells whether the op's Write was or is about to be called. It turns true before Write runs and stays so.
+func (p *Pending) Started() bool { return p.started.Load() }
+
+// Refused returns why Submit did not queue the op, in which case Write and Done are never called, or nil.
+func (p *Pending) Refused() error { return p.refused }
+
+// Submit queues an op and returns at once. Ops are written in the order of their submission. The commit under way
+// gathers the next batch; there is no timer. It is refused with [ErrBusy], [ErrPoisoned] or [ErrClosed].
+func (db *DB) Submit(op Op) *Pending {
+	p := &Pending{op: op, done: make(chan struct{})}
+	db.mu.Lock()
+	switch cause := db.Poisoned(); {
+	case db.closing:
+		p.refused = ErrClosed
+	case cause != nil:
+		p.refused = cause
+	case len(db.queue) >= MaxQueued:
+		p.refused = ErrBusy
+	default:
+		db.queue = append(db.queue, p)
+		db.wake.Signal()
+	}
+	db.mu.Unlock()
+	if p.refused != nil {
+		p.err = p.refused
+		close(p.done)
+	}
+	return p
+}
+
+// Commit submits one change and waits for it.
+func (db *DB) Commit(ctx context.Context, write func(*Tx) error) error {
+	return db.Submit(Op{Write: write}).Wait(ctx)
+}
+
+// Poisoned returns nil, or an [ErrPoisoned] that wraps the error of the commit that failed.
+func (db *DB) Poisoned() error {
+	if p := db.poison.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// run is the committing goroutine: the only one that writes. It ends when Close was called and the queue is empty.
+func (db *DB) run() {
+	debug.SetPanicOnFault(true) // an unreadable disk block under the mapping is a panic then, not the end of the process
+	var batch []*Pending
+	for {
+		db.mu.Lock()
+		for len(db.queue) == 0 && !db.closing {
+			db.wake.Wait()
+		}
+		if len(db.queue) == 0 {
+			db.mu.Unlock()
+			return
+		}
+		batch, db.queue = db.queue, batch[:0]
+		db.mu.Unlock()
+
+		for rest := batch; len(rest) > 0; {
+			n := db.commit(rest)
+			rest = rest[n:]
+		}
+		clear(batch)
+	}
+}
+
+// errNothing ends a transaction in which no op changed anything.
+var errNothing = errors.New("nothing to commit")
+
+// commit writes the first n ≥ 1 ops of batch in one transaction and ends them.
+func (db *DB) commit(batch []*Pending) (n int) {
+	if cause := db.Poisoned(); cause != nil {
+		finish(batch, cause)
+		return len(batch)
+	}
+	after := db.sums
+	err := db.update(func(tx *bolt.Tx) error {
+		t := &Tx{tx: tx, sums: &after}
+		for _, p := range batch {
+			n++
+			p.started.Store(true)
+			p.err = t.run(p.op.Write)
+			if t.fatal != nil {
+				return t.fatal
+			}
+			if t.bytes >= MaxBatchBytes {
+				break
+			}
+		}
+		if !t.wrote {
+			return errNothing
+		}
+		return tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.encode())
+	})
+	switch {
+	case err == nil:
+		db.sums, db.changed = after, true
+		db.commits.Add(1)
+		db.ops.Add(uint64(n))
+		finish(batch[:n], nil)
+	case errors.Is(err, errNothing):
+		finish(batch[:n], nil)
+	default:
+		cause := fmt.Errorf("%w: %w", ErrPoisoned, err)
+		db.poison.Store(&cause)
+		db.log.Error("a commit failed: nothing more is written until the next start", "error", err)
+		n = max(n, 1) // the transaction may not have begun
+		for _, p := range batch[:n] {
+			p.err = nil // an op's own error does not count: whether it was taken back is not known either
+		}
+		finish(batch[:n], cause)
+	}
+	return n
+}
+
+// finish ends ops that have no error of their own with err. All Dones run before anyone wakes.
+func finish(ops []*Pending, err error) {
+	for _, p := range ops {
+		if p.err == nil {
+			p.err = err
+		}
+		if p.op.Done != nil {
+			p.op.Done(p.err)
+		}
+	}
+	for _, p := range ops {
+		close(p.done)
+	}
+}
+
+// update runs one bbolt transaction and turns a panic inside it into an error.
+func (db *DB) update(fn func(*bolt.Tx) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db.wedged.Store(true)
+			db.log.Error("a panic inside a commit", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = damaged("a commit panicked: %v", r)
+		}
+	}()
+	return db.bolt.Update(fn)
+}

@@ -1,0 +1,48 @@
+package file
+
+import (
+	"strconv"
+	"time"
+)
+
+const (
+	// MaxQueued ops may wait for the disk. A commit takes about a millisecond and takes all that waits, so more than
+	// this waiting means that the disk stands still; memory must not grow with its trouble.
+	MaxQueued = 8192
+
+	// MaxBatchBytes of keys and values go into one commit, so that an import cannot make those who wait beside it
+	// wait for seconds, and a transaction's memory stays bounded. One op may be larger and then goes alone.
+	MaxBatchBytes = 8 << 20
+
+	// MaxKey bytes a key: keys are numbers and ids. A bound far below bbolt's keeps four and more of them on a page.
+	MaxKey = 512
+
+	// MaxValue bytes a value. Larger ones need one contiguous run of pages, which a fragmented file has not.
+	MaxValue = 16 << 20
+
+	// A scan's read transaction ends after scanPairs pairs or scanBytes bytes: a long one makes the file grow by
+	// everything written meanwhile.
+	scanPairs = 256
+	scanBytes = 4 << 20
+
+	pageSize = 4096
+
+	// growBy bytes at a time the file gets longer; each growth costs an fsync.
+	growBy = 4 << 20
+
+	// maxDepth of the tree that the walk follows. A tree of 2^64 keys with two keys a page is no deeper.
+	maxDepth = 64
+
+	lockTimeout = time.Second
+	lockRetry   = 25 * time.Millisecond
+)
+
+// mapSize returns how much address space to reserve for a file of size bytes. When the file outgrows its mapping
+// bbolt makes everyone wait for the oldest reader, so on 64-bit systems, where address space costs nothing, the
+// mapping is far larger than the file.
+func mapSize(size int64) int {
+	if strconv.IntSize < 64 {
+		return 256 << 20
+	}
+	return int(max(64<<30, 8*size))
+}

@@ -1,0 +1,236 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// DB is an open data file. All methods are safe for concurrent use.
+type DB struct {
+	path string
+	log  *slog.Logger
+	id   [16]byte
+	bolt *bolt.DB
+	file *os.File // bbolt's own; walks read through it
+
+	loop sync.WaitGroup // the committing goroutine
+
+	mu      sync.Mutex // guards queue and closing
+	wake    sync.Cond  // queue has grown or closing was set
+	queue   []*Pending
+	closing bool
+
+	sums    sums // the committing goroutine's
+	changed bool // the committing goroutine's: there was a commit, see Close
+
+	poison atomic.Pointer[error]
+	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
+	closed atomic.Bool
+	once   sync.Once
+	last   error // what Close returned
+
+	commits, ops atomic.Uint64
+}
+
+func options(cfg Config, size int64) *bolt.Options {
+	return &bolt.Options{
+		Timeout:         lockTimeout,
+		NoFreelistSync:  true,
+		FreelistType:    bolt.FreelistMapType,
+		PageSize:        pageSize,
+		InitialMmapSize: mapSize(size),
+		MaxSize:         cfg.MaxSize,
+	}
+}
+
+// Create makes a new, empty data file with a random id and opens it. It is an error (fs.ErrExist) if the path exists.
+// The file appears under its name only when it is whole.
+func Create(cfg Config) (*DB, error) {
+	var id [16]byte
+	rand.Read(id[:])
+	if err := create(cfg.Path, id); err != nil {
+		return nil, fmt.Errorf("create data file: %w", err)
+	}
+	return Open(cfg)
+}
+
+func create(path string, id [16]byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	b, err := bolt.Open(tmp.Name(), 0o600, &bolt.Options{NoFreelistSync: true, PageSize: pageSize, Timeout: lockTimeout})
+	if err != nil {
+		return err
+	}
+	err = b.Update(func(tx *bolt.Tx) error {
+		for i := Meta; i <= Audit; i++ {
+			if _, err := tx.CreateBucket([]byte{byte(i)}); err != nil {
+				return err
+			}
+		}
+		m := tx.Bucket([]byte{byte(Meta)})
+		if err := m.Put(keyFormat, encodeFormat(id)); err != nil {
+			return err
+		}
+		return m.Put(keySums, new(sums).encode())
+	})
+	if err == nil {
+		err = b.Update(func(*bolt.Tx) error { return nil }) // see DB.Close
+	}
+	if err := errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	return publish(tmp.Name(), path)
+}
+
+// publish gives the finished file tmp the name path, which must be free, and makes the name durable.
+func publish(tmp, path string) error {
+	// A link fails where the name exists, also when two processes create at once. Some file systems have no links.
+	if err := os.Link(tmp, path); errors.Is(err, fs.ErrExist) {
+		return err
+	} else if err != nil {
+		if _, err := os.Lstat(path); err == nil {
+			return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+		}
+		if err := os.Rename(tmp, path); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // directories cannot be synced there
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Open opens an existing data file, checks its structure and holds its lock until Close. Errors: fs.ErrNotExist,
+// [ErrRunning] after a second of waiting for the lock, [ErrNewer], [ErrDamaged].
+func Open(cfg Config) (*DB, error) {
+	db := &DB{path: cfg.Path, log: cfg.logger()}
+	db.wake.L = &db.mu
+	if err := db.open(cfg); err != nil {
+		return nil, fmt.Errorf("open data file %s: %w", cfg.Path, err)
+	}
+	db.bolt.AllocSize = growBy
+	db.loop.Go(db.run)
+	return db, nil
+}
+
+func (db *DB) open(cfg Config) (err error) {
+	f, err := openLocked(cfg.Path)
+	if err != nil {
+		return err
+	}
+	db.file = f
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged("bbolt could not open it: %v", r)
+		}
+		if err != nil {
+			f.Close() // also gives the lock back, which a panic in bbolt would keep
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	m, err := newestMeta(f)
+	if err != nil {
+		return err
+	}
+	w, err := walk(context.Background(), f, info.Size(), m, false, nil)
+	if err != nil {
+		return err
+	}
+	if err := w.sums.compare(w.own[string(keySums)]); err != nil {
+		return err
+	}
+	if db.id, err = decodeFormat(w.own[string(keyFormat)]); err != nil {
+		return err
+	}
+	db.sums = w.sums
+
+	opts := options(cfg, info.Size())
+	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
+	db.bolt, err = bolt.Open(cfg.Path, 0o600, opts)
+	return err
+}
+
+// openLocked opens the file and takes its lock. The name may come to mean another file while this waits for the
+// lock of the one it opened.
+func openLocked(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(f); err != nil {
+			f.Close()
+			return nil, err
+		}
+		mine, err1 := f.Stat()
+		named, err2 := os.Stat(path)
+		if err := errors.Join(err1, err2); err != nil {
+			f.Close()
+			return nil, err
+		}
+		if os.SameFile(mine, named) {
+			return f, nil
+		}
+		f.Close()
+	}
+}
+
+// ID returns the random id of the store, which sealed values are bound to.
+func (db *DB) ID() [16]byte { return db.id }
+
+// Close writes what is queued, refuses what comes later and gives the lock back. It waits for reads under way. It may be called
+// more than once.
+func (db *DB) Close() error {
+	db.once.Do(func() { db.last = db.close() })
+	return db.last
+}
+
+func (db *DB) close() error {
+	db.mu.Lock()
+	db.closing = true
+	db.wake.Signal()
+	db.mu.Unlock()
+	db.loop.Wait()
+	db.closed.Store(true)
+
+	if db.wedged.Load() {
+		// bbolt's Close would wait for a lock that a panic has left behind.
+		return db.file.Close()
+	}
+	var err error
+	if db.changed && db.Poisoned() == nil {
+		// bbolt has two meta pages and takes the older one where the newer one is not valid: after a crash that is
+		// right, later it would lose the last commit without a word. After an empty commit both say the same.
+		err = db.update(func(*bolt.Tx) error { return nil })
+	}
+	return errors.Join(err, db.bolt.Close())
+}

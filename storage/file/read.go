@@ -1,0 +1,181 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// view runs a short read transaction. Bad pages and unreadable disk blocks, which are panics in bbolt, become [ErrDamaged].
+func (db *DB) view(fn func(*bolt.Tx) error) (err error) {
+	if db.closed.Load() {
+		return ErrClosed
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged("read: %v", r)
+		}
+	}()
+	err = db.bolt.View(fn)
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
+}
+
+// Get returns a copy of the value of a key, or nil if there is none.
+func (db *DB) Get(b Bucket, key []byte) (value []byte, err error) {
+	if !b.valid() {
+		return nil, fmt.Errorf("get: no bucket %d", b)
+	}
+	err = db.view(func(tx *bolt.Tx) error {
+		value = bytes.Clone(tx.Bucket([]byte{byte(b)}).Get(key))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("get: %w", err)
+	}
+	return value, nil
+}
+
+// Scan calls fn for each key that begins with prefix, in order; an empty prefix means all. The slices are copies and
+// fn's to keep. fn runs outside of any transaction and may write. Changes made while a scan runs are seen if they
+// lie ahead of it and within 256 pairs not yet handed out; what was there at the start and is not deleted is always seen.
+func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, value []byte) error) error {
+	if !b.valid() {
+		return fmt.Errorf("scan: no bucket %d", b)
+	}
+	var after []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("scan: %w", err)
+		}
+		pairs, more, err := db.chunk(b, prefix, after)
+		if err != nil {
+			return fmt.Errorf("scan: %w", err)
+		}
+		for _, p := range pairs {
+			if err := fn(p.key, p.value); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+		after = pairs[len(pairs)-1].key
+	}
+}
+
+type pair struct{ key, value []byte }
+
+// chunk copies pairs after a key out of one short transaction; more tells whether there may be others.
+func (db *DB) chunk(b Bucket, prefix, after []byte) (pairs []pair, more bool, err error) {
+	err = db.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket([]byte{byte(b)}).Cursor()
+		k, v := c.Seek(prefix)
+		if after != nil {
+			if k, v = c.Seek(after); bytes.Equal(k, after) {
+				k, v = c.Next()
+			}
+		}
+		size := 0
+		for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			if len(pairs) > 0 && (len(pairs) == scanPairs || size+len(k)+len(v) > scanBytes) {
+				more = true
+				break
+			}
+			if b == Meta && k[0] == 0 {
+				continue
+			}
+			pairs = append(pairs, pair{k, v})
+			size += len(k) + len(v)
+		}
+		// Copied in one piece: the transaction's memory is gone when it ends.
+		buf := make([]byte, 0, size)
+		for i, p := range pairs {
+			n := len(buf)
+			buf = append(append(buf, p.key...), p.value...)
+			m := n + len(p.key)
+			pairs[i] = pair{buf[n:m:m], buf[m:len(buf):len(buf)]}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return pairs, more, nil
+}
+
+// Check reads every page of the tree, at one point in time, and compares it with the sums. Commits go on meanwhile. It calls
+// progress, which may be nil, with bytes; total is an upper bound that free pages keep from being reached.
+func (db *DB) Check(ctx context.Context, progress func(done, total int64)) error {
+	for {
+		err := db.view(func(tx *bolt.Tx) error { return db.checkTree(ctx, uint64(tx.ID()), progress) })
+		if errors.Is(err, errMetaGone) && ctx.Err() == nil {
+			continue // two commits came in between; the next try starts from a newer tree
+		}
+		if err != nil {
+			return fmt.Errorf("check data file: %w", err)
+		}
+		return nil
+	}
+}
+
+// errMetaGone means that the meta page of a transaction was overwritten before it could be read.
+var errMetaGone = errors.New("meta page is gone")
+
+// checkTree checks the tree of transaction txid, which the caller keeps open: so none of its pages is used again
+// while the walk reads them from the file.
+func (db *DB) checkTree(ctx context.Context, txid uint64, progress func(done, total int64)) error {
+	info, err := db.file.Stat()
+	if err != nil {
+		return err
+	}
+	for i := range int64(2) {
+		m, ok, err := readMeta(db.file, i)
+		if err != nil {
+			return err
+		}
+		if !ok || m.txid != txid {
+			continue
+		}
+		w, err := walk(ctx, db.file, info.Size(), m, true, progress)
+		if err != nil {
+			return err
+		}
+		return w.sums.compare(w.own[string(keySums)])
+	}
+	return errMetaGone
+}
+
+// Stats are numbers about the file and the commits since Open.
+type Stats struct {
+	Size    int64 // bytes of the file
+	Free    int64 // bytes of pages inside the file that hold nothing
+	Commits uint64
+	Ops     uint64 // ops in those commits
+	Queued  int    // ops that wait now
+}
+
+// Stats returns the current numbers.
+func (db *DB) Stats() Stats {
+	s := Stats{Commits: db.commits.Load(), Ops: db.ops.Load()}
+	db.mu.Lock()
+	s.Queued = len(db.queue)
+	db.mu.Unlock()
+	if db.closed.Load() {
+		return s
+	}
+	if info, err := db.file.Stat(); err == nil {
+		s.Size = info.Size()
+	}
+	b := db.bolt.Stats()
+	s.Free = int64(b.FreePageN+b.PendingPageN) * pageSize
+	return s
+}
