@@ -247,7 +247,7 @@ func (w *writer) sparse() error {
 		w.put(kindRows, id, index, column.AppendRows(nil, column.NewRows(s.Rows...)))
 		w.put(kindCodes, id, index, column.AppendNumbers(nil, s.Codes))
 		if id == schema.EventProps {
-			totals, err := w.v.countRows(s)
+			totals, err := w.v.countRows(s.Dense(w.v.Rows))
 			if err != nil {
 				return err
 			}
@@ -548,6 +548,9 @@ func (s *sealed) totals(v *View, key string) (*Totals, error) {
 	words, err := s.totalsWords(id, index)
 	if err != nil {
 		return nil, err
+	}
+	if id == schema.EventProps {
+		words = append([]string{""}, words...)
 	}
 	t := newTotals(words)
 	b, ok, err := s.bytes(kindTotals, id, index)

@@ -53,7 +53,7 @@ func isVisitTotal(id schema.ID) bool {
 // Totals returns the totals of a column that is a dimension, or nil if the view keeps none (an open day).
 func (v *View) Totals(id schema.ID) (*Totals, error) { return v.storedTotals(totalsKey(id)) }
 
-// PropTotals returns the totals of a custom property; events without it are not among them.
+// PropTotals returns the totals of a custom property; events without it count under "".
 func (v *View) PropTotals(key string) (*Totals, error) { return v.storedTotals(key) }
 
 func (v *View) storedTotals(key string) (*Totals, error) {
@@ -79,11 +79,16 @@ func (v *View) countTotals(id schema.ID) (*Totals, error) {
 	if isVisitTotal(id) {
 		return v.countVisits(text)
 	}
-	rows := make([]uint32, v.Rows)
-	for i := range rows {
-		rows[i] = uint32(i)
+	return v.countRows(text)
+}
+
+// Dense returns the column with a code for each of n rows; rows without a value have the word "".
+func (s *SparseText) Dense(n int) *Text {
+	t := &Text{make([]uint32, n), append([]string{""}, s.Words...)}
+	for i, row := range s.Rows {
+		t.Codes[row] = s.Codes[i] + 1
 	}
-	return v.countRows(&SparseText{rows, text.Codes, text.Words})
+	return t
 }
 
 func (v *View) countVisits(text *Text) (*Totals, error) {
@@ -113,8 +118,8 @@ func (v *View) countVisits(text *Text) (*Totals, error) {
 	return t, nil
 }
 
-// countRows counts the given rows by their code, engagement left out.
-func (v *View) countRows(text *SparseText) (*Totals, error) {
+// countRows counts rows by their code, engagement left out.
+func (v *View) countRows(text *Text) (*Totals, error) {
 	of, err := v.VisitorOf()
 	if err != nil {
 		return nil, err
@@ -129,26 +134,24 @@ func (v *View) countRows(text *SparseText) (*Totals, error) {
 	}
 	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
 	t := newTotals(text.Words)
-	visitor, visit := make([]uint32, len(text.Words)), make([]uint32, len(text.Words))
-	at := uint32(0)
-	for i, row := range text.Rows {
-		for starts[at+1] <= row {
-			at++
-		}
-		name, c := names.Codes[row], text.Codes[i]
-		if name == engagement {
-			continue
-		}
-		t.Events[c]++
-		if name == pageview {
-			t.Pageviews[c]++
-		}
-		if visit[c] != at+1 {
-			visit[c] = at + 1
-			t.Visits[c]++
-			if visitor[c] != of[at]+1 {
-				visitor[c] = of[at] + 1
-				t.Visitors[c]++
+	visitor, last := make([]uint32, len(text.Words)), make([]uint32, len(text.Words))
+	for visit := range uint32(v.Visits) {
+		for row := starts[visit]; row < starts[visit+1]; row++ {
+			name, c := names.Codes[row], text.Codes[row]
+			if name == engagement {
+				continue
+			}
+			t.Events[c]++
+			if name == pageview {
+				t.Pageviews[c]++
+			}
+			if last[c] != visit+1 {
+				last[c] = visit + 1
+				t.Visits[c]++
+				if visitor[c] != of[visit]+1 {
+					visitor[c] = of[visit] + 1
+					t.Visitors[c]++
+				}
 			}
 		}
 	}

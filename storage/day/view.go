@@ -301,3 +301,6 @@ func withEmpty(words []string) ([]string, uint32) {
 	}
 	return append(words[:len(words):len(words)], ""), uint32(len(words))
 }
+
+// Code returns the code of word, or one that no row has.
+func (t *Text) Code(word string) uint32 { return codeOf(t.Words, word) }

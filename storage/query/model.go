@@ -129,7 +129,7 @@ const (
 //
 // Clauses may name the empty value by the word the API shows for it: schema.Column.Empty of the dimension, and
 // "(not set)" for every dimension but properties; for source, referrer and utm_* "Direct / None" too. Is and IsNot compare with it;
-// Contains and ContainsNot on those six dimensions treat the empty value as the text "Direct / None". For a property, Is with
+// Contains and ContainsNot on those seven dimensions treat the empty value as the text "Direct / None". For a property, Is with
 // "(none)" accepts events without it and IsNot rejects them; Contains, ContainsNot, Matches and MatchesNot
 // are false without it. FoldCase compares Is, IsNot, Contains and ContainsNot in lower case (strings.ToLower of both).
 type Filter struct {

@@ -1,0 +1,326 @@
+package query
+
+import (
+	"time"
+
+	"footfall/storage/day"
+	"footfall/storage/schema"
+)
+
+// dayLabel returns the label of a time dimension that is one for the whole day.
+func (p *plan) dayLabel(d Dimension, date schema.Date) string {
+	switch d {
+	case TimeWeek:
+		first, _ := p.q.Range.Dates(p.q.Zone)
+		return max(date.Monday(), first).String()
+	case TimeMonth:
+		return date.FirstOfMonth().String()
+	}
+	return date.String()
+}
+
+func hourLabel(date schema.Date, hour int) string {
+	return date.String() + " " + string([]byte{'0' + byte(hour/10), '0' + byte(hour%10)}) + ":00:00"
+}
+
+// axis is one dimension of a scan: for each visit or row a code, and the codes' labels.
+type axis struct {
+	labels []string
+	codes  []uint32 // nil: the hour, or 0 where there is one label
+	rows   bool     // codes run along rows, not visits
+	hour   bool
+}
+
+func (p *plan) axes(v *day.View, dimensions []Dimension) ([]axis, error) {
+	out := make([]axis, len(dimensions))
+	for i, d := range dimensions {
+		switch {
+		case d == TimeHour:
+			out[i] = axis{labels: make([]string, 24), hour: true}
+			for h := range out[i].labels {
+				out[i].labels[h] = hourLabel(v.Date, h)
+			}
+		case d.IsTime():
+			out[i] = axis{labels: []string{p.dayLabel(d, v.Date)}}
+		default:
+			text, level, err := textOf(v, d)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = axis{labels: text.Words, codes: text.Codes, rows: level == schema.Event}
+		}
+	}
+	return out, nil
+}
+
+// tally gives the groups of one scan small numbers, and keeps for each the last visitor and visit that counted in it.
+type tally struct {
+	axes    []axis
+	first   []uint32            // by code of the first axis: 1 + its number
+	seen    uint32              // numbers given to codes of the first axis
+	ids     []map[uint64]uint32 // ids[k] joins the number of axes 0…k-1 with the code of axis k; ids[0] is first
+	tuples  [][]uint32          // codes of each group
+	counts  []counts
+	visitor []uint32 // 1 + last visitor
+	visit   []uint32 // 1 + last visit
+}
+
+func newTally(axes []axis) *tally {
+	t := &tally{axes: axes, ids: make([]map[uint64]uint32, len(axes))}
+	if len(axes) > 0 {
+		t.first = make([]uint32, len(axes[0].labels))
+	}
+	for i := 1; i < len(axes); i++ {
+		t.ids[i] = map[uint64]uint32{}
+	}
+	return t
+}
+
+// group returns the number of the group of a row of a visit in an hour.
+func (t *tally) group(visit, row uint32, hour uint8) uint32 {
+	id := uint32(0)
+	if len(t.axes) > 0 {
+		slot := &t.first[t.axes[0].code(visit, row, hour)]
+		if *slot == 0 {
+			t.seen++
+			*slot = t.seen
+		}
+		id = *slot - 1
+	}
+	for k := 1; k < len(t.axes); k++ {
+		key := uint64(id)<<32 | uint64(t.axes[k].code(visit, row, hour))
+		next, ok := t.ids[k][key]
+		if !ok {
+			next = uint32(len(t.ids[k]))
+			t.ids[k][key] = next
+		}
+		id = next
+	}
+	if int(id) == len(t.counts) {
+		t.counts = append(t.counts, counts{})
+		t.visitor, t.visit = append(t.visitor, 0), append(t.visit, 0)
+		tuple := make([]uint32, len(t.axes))
+		for k := range t.axes {
+			tuple[k] = t.axes[k].code(visit, row, hour)
+		}
+		t.tuples = append(t.tuples, tuple)
+	}
+	return id
+}
+
+func (x *axis) code(visit, row uint32, hour uint8) uint32 {
+	switch {
+	case x.hour:
+		return uint32(hour)
+	case x.codes == nil:
+		return 0
+	case x.rows:
+		return x.codes[row]
+	}
+	return x.codes[visit]
+}
+
+// distinct reports whether the group sees this visit, and this visitor, for the first time.
+func (t *tally) distinct(group, visit, visitor uint32) (newVisit, newVisitor uint64) {
+	if t.visit[group] != visit+1 {
+		t.visit[group] = visit + 1
+		newVisit = 1
+		if t.visitor[group] != visitor+1 {
+			t.visitor[group] = visitor + 1
+			newVisitor = 1
+		}
+	}
+	return newVisit, newVisitor
+}
+
+func (t *tally) flush(into groups) {
+	labels := make([]string, len(t.axes))
+	var key []byte
+	for i := range t.counts {
+		for k, code := range t.tuples[i] {
+			labels[k] = t.axes[k].labels[code]
+		}
+		into.at(labels, &key).add(&t.counts[i])
+	}
+}
+
+// scan adds a view's rows and visits to the groups.
+func (p *plan) scan(v *day.View, into groups) error {
+	s := scanner{plan: p, v: v, first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
+	if err := s.columns(); err != nil {
+		return err
+	}
+	if p.useE {
+		if err := s.events(into); err != nil {
+			return err
+		}
+	}
+	if p.useS {
+		return s.visits(into)
+	}
+	return nil
+}
+
+type scanner struct {
+	*plan
+	v                      *day.View
+	first, last            int64 // the range in seconds from local midnight
+	visitorOf, starts      []uint32
+	times, names           []uint32
+	pageview, engagement   uint32
+	begin, duration, views []uint32
+	bounce                 []uint32
+	wallHour               []uint8
+}
+
+func (s *scanner) columns() (err error) {
+	v := s.v
+	if s.visitorOf, err = v.VisitorOf(); err != nil {
+		return err
+	}
+	if s.starts, err = v.RowStarts(); err != nil {
+		return err
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return err
+	}
+	s.names = names.Codes
+	s.pageview, s.engagement = names.Code(day.Pageview), names.Code(day.Engagement)
+	if s.times, err = v.Numbers(schema.EventTime); err != nil {
+		return err
+	}
+	if s.useS {
+		for id, to := range map[schema.ID]*[]uint32{schema.VisitStart: &s.begin, schema.VisitDuration: &s.duration, schema.VisitPageviews: &s.views, schema.VisitBounce: &s.bounce} {
+			if *to, err = v.Numbers(id); err != nil {
+				return err
+			}
+		}
+	}
+	if s.hour >= 0 {
+		s.wallHour = v.WallHours(s.q.Zone)
+	}
+	return nil
+}
+
+func (s *scanner) hourAt(second int64) uint8 {
+	if s.wallHour == nil {
+		return 0
+	}
+	return s.wallHour[second/900]
+}
+
+// counts reports whether a row is an event of the range.
+func (s *scanner) counting(row uint32) bool {
+	t := int64(s.times[row])
+	return s.names[row] != s.engagement && t >= s.first && t <= s.last
+}
+
+func (s *scanner) events(into groups) error {
+	m, err := filterView(s.v, s.q.Filters)
+	if err != nil {
+		return err
+	}
+	axes, err := s.axes(s.v, s.q.Dimensions)
+	if err != nil {
+		return err
+	}
+	t := newTally(axes)
+	for visit := range uint32(s.v.Visits) {
+		if m.visits != nil && !m.visits[visit] {
+			continue
+		}
+		for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
+			if !s.counting(r) || m.rows != nil && !m.rows[r] {
+				continue
+			}
+			g := t.group(visit, r, s.hourAt(int64(s.times[r])))
+			newVisit, newVisitor := t.distinct(g, visit, s.visitorOf[visit])
+			c := &t.counts[g]
+			c.fromE = true
+			c.eVisits += newVisit
+			c.eVisitors += newVisitor
+			c.eEvents++
+			if s.names[r] == s.pageview {
+				c.ePageviews++
+			}
+		}
+	}
+	t.flush(into)
+	return nil
+}
+
+func (s *scanner) visits(into groups) error {
+	m, err := filterView(s.v, s.filtersS)
+	if err != nil {
+		return err
+	}
+	bounce := mask{}
+	if s.bouncePage != nil {
+		if bounce, err = s.bouncePage.mask(s.v); err != nil {
+			return err
+		}
+	}
+	axes, err := s.axes(s.v, s.dimsS)
+	if err != nil {
+		return err
+	}
+	ends, present := newTally(axes), newTally(axes)
+	if !s.smear {
+		present = ends // one group for all metrics of a visit
+	}
+	for visit := range uint32(s.v.Visits) {
+		begin, end := int64(s.begin[visit]), int64(s.begin[visit]+s.duration[visit])
+		if begin > s.last || end < s.first || m.visits != nil && !m.visits[visit] || m.rows != nil && !s.someRow(visit, m.rows) {
+			continue
+		}
+		end = min(end, s.last)
+		if s.sessions || !s.smear {
+			c := &ends.counts[ends.group(visit, 0, s.hourAt(end))]
+			c.fromS = true
+			c.sEnds++
+			c.sPageviews += uint64(s.views[visit])
+			c.sDurations += uint64(s.duration[visit])
+			if bounce.visits == nil || bounce.visits[visit] {
+				c.bounceVisits++
+				c.bounces += uint64(s.bounce[visit])
+			}
+		}
+		from := end
+		if s.smear {
+			from = max(begin, s.first)
+		}
+		for q := from / 900; q <= end/900; q++ {
+			g := present.group(visit, 0, s.hourAt(q*900))
+			newVisit, newVisitor := present.distinct(g, visit, s.visitorOf[visit])
+			c := &present.counts[g]
+			c.fromS = true
+			c.sVisits += newVisit
+			c.sVisitors += newVisitor
+		}
+	}
+	ends.flush(into)
+	if s.smear {
+		present.flush(into)
+	}
+	return nil
+}
+
+// someRow reports whether an event of the visit lies in the range and passes.
+func (s *scanner) someRow(visit uint32, rows []bool) bool {
+	for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
+		if rows[r] && s.counting(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// whole reports whether the range covers all of the view's day.
+func (p *plan) whole(v *day.View) bool {
+	next := (v.Date + 1).Start(p.q.Zone).Unix()
+	return p.q.Range.First <= v.Date.Start(p.q.Zone).Unix() && p.q.Range.Last >= next-1 && sameZone(v.Zone, p.q.Zone)
+}
+
+// sameZone reports whether a day was made in the zone of the query; otherwise its hours and borders are not the query's.
+func sameZone(name string, zone *time.Location) bool { return name == zone.String() }
