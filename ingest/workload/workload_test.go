@@ -1,12 +1,16 @@
 package workload_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"testing"
+	"time"
 
+	"footfall/ingest/wire"
 	"footfall/ingest/workload"
+	"footfall/storage/day"
 	"footfall/storage/schema"
 )
 
@@ -44,5 +48,46 @@ func TestStream(t *testing.T) {
 		if got := hex.EncodeToString(h.Sum(nil)); len(events) != c.events || got != c.sum {
 			t.Errorf("day %d of %d events, seed %d: %d events, sum %s, want %d, %s", c.day, c.total, c.seed, len(events), got, c.events, c.sum)
 		}
+	}
+}
+
+func TestRowsFillADay(t *testing.T) {
+	g := workload.New(365_000, 1)
+	const date = workload.Epoch + 10
+	o := day.NewOpen(1, date, time.UTC)
+	rows := g.Rows(date, func(a *schema.Attributes) { a[schema.Channel] = "Tested" })
+	if err := o.Apply(rows); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.Rows(); n != len(rows) || n < 900 {
+		t.Errorf("the day holds %d rows of %d", n, len(rows))
+	}
+	for _, r := range rows {
+		if r.New != nil && r.New.Attributes[schema.Channel] != "Tested" {
+			t.Fatal("a visit was not handed to derive")
+		}
+	}
+}
+
+func TestLinesAreRecords(t *testing.T) {
+	g := workload.New(365_000, 1)
+	lines := g.AppendLines(nil, workload.Epoch, nil)
+	n := 0
+	for line := range bytes.Lines(lines) {
+		var r wire.Record
+		if err := wire.DecodeLine(line, &r); err != nil {
+			t.Fatalf("line %d: %v: %s", n, err, line)
+		}
+		n++
+	}
+	if n != len(g.Day(workload.Epoch)) {
+		t.Errorf("%d lines for %d events", n, len(g.Day(workload.Epoch)))
+	}
+}
+
+func BenchmarkDay(b *testing.B) {
+	g := workload.New(10_000_000, 1)
+	for i := 0; b.Loop(); i++ {
+		g.Day(workload.Epoch + schema.Date(i%workload.Days))
 	}
 }
