@@ -2,6 +2,7 @@ package file
 
 import (
 	"crypto/sha256"
+	"os"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -27,5 +28,38 @@ func SetFormat(t *testing.T, path string, version byte) {
 	}
 }
 
-// Wedge leaves a write transaction of bbolt open, as a panic inside a commit would.
-func (db *DB) Bolt() *bolt.DB { return db.bolt }
+// UsedBytes returns how many bytes of a closed file are pages in use or free, without the room it has grown into.
+func UsedBytes(t *testing.T, path string) int64 {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := newestMeta(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int64(m.high) * pageSize
+}
+
+// SwapRootKeys swaps the first two keys of the root page.
+func SwapRootKeys(t *testing.T, f *os.File) {
+	m, err := newestMeta(f)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	var p [pageSize]byte
+	at := int64(m.root) * pageSize
+	if _, err := f.ReadAt(p[:], at); err != nil {
+		t.Error(err)
+		return
+	}
+	first := pageHeader + native.Uint32(p[pageHeader+4:])
+	second := pageHeader + elementSize + native.Uint32(p[pageHeader+elementSize+4:])
+	p[first], p[second] = p[second], p[first]
+	if _, err := f.WriteAt(p[:], at); err != nil {
+		t.Error(err)
+	}
+}

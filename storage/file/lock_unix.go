@@ -24,3 +24,6 @@ func lock(f *os.File) error {
 		}
 	}
 }
+
+// unlock gives the lock back. Closing f is not enough while bbolt's mapping, which refers to it, lives.
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

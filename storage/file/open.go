@@ -150,7 +150,8 @@ func (db *DB) open(cfg Config) (err error) {
 			err = damaged("bbolt could not open it: %v", r)
 		}
 		if err != nil {
-			f.Close() // also gives the lock back, which a panic in bbolt would keep
+			unlock(f) // a panic in bbolt would keep it; fails where bbolt has closed f already
+			f.Close()
 		}
 	}()
 	info, err := f.Stat()
@@ -224,7 +225,7 @@ func (db *DB) close() error {
 
 	if db.wedged.Load() {
 		// bbolt's Close would wait for a lock that a panic has left behind.
-		return db.file.Close()
+		return errors.Join(unlock(db.file), db.file.Close())
 	}
 	var err error
 	if db.changed && db.Poisoned() == nil {

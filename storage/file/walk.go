@@ -44,7 +44,7 @@ func readMeta(r io.ReaderAt, index int64) (meta, bool, error) {
 	if _, err := r.ReadAt(b[:], index*pageSize); err == io.EOF {
 		return meta{}, false, nil
 	} else if err != nil {
-		return meta{}, false, fmt.Errorf("read meta page %d: %w", index, err)
+		return meta{}, false, fmt.Errorf("%w: read meta page %d: %w", ErrDamaged, index, err)
 	}
 	m := b[pageHeader:]
 	h := fnv.New64a()
@@ -211,7 +211,7 @@ func (w *walker) load(id uint64) (*page, error) {
 	}
 	var head [pageHeader]byte
 	if _, err := w.r.ReadAt(head[:], int64(id)*pageSize); err != nil {
-		return nil, fmt.Errorf("read page %d: %w", id, err)
+		return nil, fmt.Errorf("%w: read page %d: %w", ErrDamaged, id, err)
 	}
 	overflow := uint64(native.Uint32(head[12:]))
 	if got := native.Uint64(head[:]); got != id {
@@ -233,7 +233,7 @@ func (w *walker) load(id uint64) (*page, error) {
 	}
 	if w.deep && overflow > 0 {
 		if _, err := io.Copy(io.Discard, io.NewSectionReader(p.r, pageSize, size-pageSize)); err != nil {
-			return nil, fmt.Errorf("read page %d: %w", id, err)
+			return nil, fmt.Errorf("%w: read page %d: %w", ErrDamaged, id, err)
 		}
 	}
 	w.done += overflow + 1
@@ -260,7 +260,7 @@ func (p *page) read() error {
 		return damaged("a page is shorter than its header")
 	}
 	if _, err := p.r.ReadAt(p.buf, 0); err != nil {
-		return fmt.Errorf("read page: %w", err)
+		return fmt.Errorf("%w: read page: %w", ErrDamaged, err)
 	}
 	p.flags, p.count = native.Uint16(p.buf[8:]), int(native.Uint16(p.buf[10:]))
 	if p.flags != flagBranch && p.flags != flagLeaf {
@@ -273,7 +273,7 @@ func (p *page) read() error {
 	if table > int64(len(p.buf)) {
 		p.buf = make([]byte, table)
 		if _, err := p.r.ReadAt(p.buf, 0); err != nil {
-			return fmt.Errorf("read page: %w", err)
+			return fmt.Errorf("%w: read page: %w", ErrDamaged, err)
 		}
 	}
 	return nil
@@ -289,7 +289,7 @@ func (p *page) bytes(off, n int64) ([]byte, error) {
 	}
 	b := make([]byte, n)
 	if _, err := p.r.ReadAt(b, off); err != nil {
-		return nil, fmt.Errorf("read page: %w", err)
+		return nil, fmt.Errorf("%w: read page: %w", ErrDamaged, err)
 	}
 	return b, nil
 }
