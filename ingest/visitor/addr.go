@@ -1,0 +1,64 @@
+package visitor
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// ClientAddr returns the address a request came from, given the address at the other end of the connection and the lines
+// of its X-Forwarded-For header in their order.
+//
+// Anyone can send that header, so it counts only as far as proxies of ours wrote it: each appends the address it was reached
+// from. Read from the right, the first address that is none of ours is the client's; what stands left of it
+// came from the client and is ignored. An entry that is no address ends the walk at the last good one.
+func ClientAddr(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr {
+	good := canonical(peer)
+	for line := len(forwarded) - 1; line >= 0; line-- {
+		rest, more := forwarded[line], true
+		for more {
+			if !isTrusted(good, trusted) {
+				return good
+			}
+			entry := rest
+			if i := strings.LastIndexByte(rest, ','); i >= 0 {
+				rest, entry = rest[:i], rest[i+1:]
+			} else {
+				more = false
+			}
+			addr, ok := parseEntry(entry)
+			if !ok {
+				return good
+			}
+			good = addr
+		}
+	}
+	return good
+}
+
+func canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func isTrusted(a netip.Addr, trusted []netip.Prefix) bool {
+	for _, p := range trusted {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseEntry reads an address as proxies write it: alone, in brackets, or with a port.
+func parseEntry(s string) (netip.Addr, bool) {
+	s = strings.Trim(s, " \t")
+	if a, err := netip.ParseAddr(s); err == nil {
+		return canonical(a), true
+	}
+	if p, err := netip.ParseAddrPort(s); err == nil {
+		return canonical(p.Addr()), true
+	}
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]")); err == nil && a.Is6() {
+			return canonical(a), true
+		}
+	}
+	return netip.Addr{}, false
+}

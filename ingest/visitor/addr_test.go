@@ -1,0 +1,82 @@
+package visitor_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"footfall/ingest/visitor"
+)
+
+var proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")}
+
+func TestClientAddr(t *testing.T) {
+	for _, c := range []struct {
+		peer string
+		xff  []string
+		want string
+	}{
+		{"203.0.113.9", nil, "203.0.113.9"},
+		{"203.0.113.9", []string{"198.51.100.1"}, "203.0.113.9"}, // not a proxy of ours: its header is a claim
+		{"127.0.0.1", nil, "127.0.0.1"},
+		{"::ffff:127.0.0.1", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"127.0.0.1", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"127.0.0.1", []string{"1.1.1.1, 198.51.100.1"}, "198.51.100.1"},
+		{"127.0.0.1", []string{"1.1.1.1", "198.51.100.1,10.0.0.1", "10.0.0.2"}, "198.51.100.1"},
+		{"127.0.0.1", []string{"198.51.100.1, garbage, 10.0.0.1"}, "10.0.0.1"},
+		{"127.0.0.1", []string{"198.51.100.1,"}, "127.0.0.1"},
+		{"127.0.0.1", []string{""}, "127.0.0.1"},
+		{"127.0.0.1", []string{"unknown"}, "127.0.0.1"},
+		{"127.0.0.1", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
+		{"127.0.0.1", []string{"198.51.100.1:4711"}, "198.51.100.1"},
+		{"127.0.0.1", []string{"[2001:db8::1]:4711"}, "2001:db8::1"},
+		{"127.0.0.1", []string{"[2001:db8::1]"}, "2001:db8::1"},
+		{"127.0.0.1", []string{"2001:db8::1%eth0"}, "2001:db8::1"},
+		{"127.0.0.1", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
+		{"::1", []string{"[198.51.100.1]"}, "::1"},
+	} {
+		if got := visitor.ClientAddr(netip.MustParseAddr(c.peer), c.xff, proxies); got.String() != c.want {
+			t.Errorf("%s %q: got %v, want %s", c.peer, c.xff, got, c.want)
+		}
+	}
+	if got := visitor.ClientAddr(netip.Addr{}, []string{"1.1.1.1"}, proxies); got.IsValid() {
+		t.Errorf("no peer: got %v, want none", got)
+	}
+	if got := visitor.ClientAddr(netip.MustParseAddr("127.0.0.1"), []string{"1.1.1.1"}, nil); got.String() != "127.0.0.1" {
+		t.Errorf("nobody trusted: got %v, want the peer", got)
+	}
+}
+
+// Whatever a client sends in the header, the chain of proxies behind it leads to the client's own address.
+func TestClientAddrCannotBeForged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		addr := func(label string) netip.Addr {
+			a, _ := netip.AddrFromSlice(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, label))
+			return a
+		}
+		client := addr("client")
+		if slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(client) }) {
+			t.Skip("a client that is itself a proxy of ours may say who it speaks for")
+		}
+		claim := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9.,: \[\]]*`), rapid.SampledFrom([]string{"127.0.0.1", "10.0.0.1, 1.2.3.4", ","}))
+		lines := rapid.SliceOfN(claim, 0, 4).Draw(t, "sent by the client")
+		lines = slices.DeleteFunc(lines, func(s string) bool { return strings.ContainsAny(s, "\r\n") })
+
+		peer := client
+		for range rapid.IntRange(0, 3).Draw(t, "proxies") {
+			// A proxy appends whom it sees, to the last line or as a line of its own.
+			if len(lines) > 0 && lines[len(lines)-1] != "" && rapid.Bool().Draw(t, "same line") {
+				lines[len(lines)-1] += rapid.SampledFrom([]string{",", ", "}).Draw(t, "comma") + peer.String()
+			} else {
+				lines = append(lines, peer.String())
+			}
+			peer = netip.MustParseAddr("10.0.0.1")
+		}
+		if got := visitor.ClientAddr(peer, lines, proxies); got != client {
+			t.Fatalf("got %v from %q, want %v", got, lines, client)
+		}
+	})
+}
