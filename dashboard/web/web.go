@@ -1,0 +1,251 @@
+// Package web is the server's public face: one table of routes, and around it what every request meets, whatever it asks for:
+// limits, security headers, protection against requests forged by other sites, and recovery from panics.
+//
+// There is no access log. Nothing here writes down who asked for what.
+package web
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"footfall/dashboard/api"
+	"footfall/dashboard/auth"
+	"footfall/dashboard/metrics"
+)
+
+// Config is what New needs.
+type Config struct {
+	Ingest http.Handler // answers /api/event and /api/error
+	API    *api.API
+	Auth   *auth.Auth
+	Assets fs.FS // assets.Dist
+	// Ready returns nil while the store can be written and read. Nil is always ready.
+	Ready func() error
+	// BaseURL is where browsers reach the server, if the operator said so.
+	BaseURL *url.URL
+	// Proxies are the trusted peers; they are exempt from the limit of connections by address.
+	Proxies []netip.Prefix
+	Metrics *metrics.Set // nil counts nothing
+	Logger  *slog.Logger // nil is slog.Default
+}
+
+// Server is an http.Handler, and serves itself on a listener.
+type Server struct {
+	cfg    Config
+	log    *slog.Logger
+	mux    *http.ServeMux
+	routes []Route
+	csrf   *http.CrossOriginProtection
+}
+
+// Access of routes that are not the API's.
+const (
+	Ingest api.Access = "ingest" // any page of any site may send; no cookie is read
+	Static api.Access = "static" // the same bytes for everyone
+)
+
+// Route is one line of the table. An empty Method is every method.
+type Route struct {
+	Method, Path string
+	Access       api.Access
+	handler      http.Handler
+}
+
+// New makes a server. It reads all of Assets.
+func New(cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(), csrf: http.NewCrossOriginProtection()}
+	if cfg.BaseURL != nil {
+		// A proxy that does not pass Host on makes the browser's Origin look foreign.
+		if err := s.csrf.AddTrustedOrigin(cfg.BaseURL.Scheme + "://" + cfg.BaseURL.Host); err != nil {
+			return nil, err
+		}
+	}
+	s.csrf.SetDenyHandler(http.HandlerFunc(refuseForeign))
+	files, err := loadFiles(cfg.Assets)
+	if err != nil {
+		return nil, err
+	}
+	s.routes = s.table(files)
+	for _, r := range s.routes {
+		h := r.handler
+		if r.Access == api.Public || r.Access == api.Login {
+			h = s.csrf.Handler(h)
+		}
+		s.mux.Handle(strings.TrimSpace(r.Method+" "+r.Path), h)
+	}
+	return s, nil
+}
+
+// table lists everything the server answers.
+func (s *Server) table(files *files) []Route {
+	list := []Route{
+		{"", "/api/event", Ingest, s.cfg.Ingest},
+		{"", "/api/error", Ingest, s.cfg.Ingest},
+		{"GET", "/js/script.js", Static, http.HandlerFunc(files.script)},
+		{"GET", "/app/{file...}", Static, http.HandlerFunc(files.app)},
+		{"GET", "/robots.txt", Static, http.HandlerFunc(robots)},
+		{"GET", "/api/health", api.Public, http.HandlerFunc(s.ready)},
+		{"GET", "/api/system/health/ready", api.Public, http.HandlerFunc(s.ready)},
+		{"GET", "/api/system/health/live", api.Public, http.HandlerFunc(live)},
+		{"", "/api/", api.Public, http.HandlerFunc(noSuchAPI)},
+		{"", "/js/", Static, http.HandlerFunc(http.NotFound)},
+		{"", "/", Static, http.HandlerFunc(files.shell)},
+	}
+	for _, r := range s.cfg.API.Routes() {
+		list = append(list, Route{r.Method, r.Path, r.Access, r.Handler})
+	}
+	return list
+}
+
+// Routes returns the table, for tests that walk it.
+func (s *Server) Routes() []Route { return s.routes }
+
+// ServeHTTP answers any request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The path of events is short on purpose: it is most of the traffic, and ingest answers for itself.
+	if r.URL.Path == "/api/event" && r.Method == http.MethodPost {
+		defer s.recover(w, r, "/api/event")
+		s.cfg.Ingest.ServeHTTP(w, r)
+		return
+	}
+	began := time.Now()
+	out := &recorder{ResponseWriter: w, status: http.StatusOK}
+	defer func() { s.cfg.Metrics.Request(route(r), out.status, time.Since(began)) }()
+	defer s.recover(out, r, route(r))
+	if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+		// TRACE would read a login cookie back to a script; CONNECT asks for a proxy, which this is not.
+		http.Error(out, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	s.headers(out.Header(), r)
+	s.mux.ServeHTTP(out, r)
+}
+
+// route names the line of the table that answered r.
+func route(r *http.Request) string {
+	if r.Pattern == "" {
+		return "none"
+	}
+	return r.Pattern
+}
+
+// contentPolicy forbids a page everything but its own files. There is no inline script or style to allow.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// headers sets what every answer carries; a handler may say otherwise.
+func (s *Server) headers(h http.Header, r *http.Request) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	if strings.HasPrefix(r.URL.Path, "/js/") || r.URL.Path == "/api/event" || r.URL.Path == "/api/error" {
+		return // read by other sites' pages
+	}
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Robots-Tag", "noindex, nofollow")
+	if s.cfg.Auth.Peer(r).HTTPS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+func refuseForeign(w http.ResponseWriter, _ *http.Request) {
+	sendJSON(w, http.StatusForbidden, `{"error":"This request came from another site. If the server is behind a proxy, start it with --base-url."}`)
+}
+
+func noSuchAPI(w http.ResponseWriter, _ *http.Request) {
+	sendJSON(w, http.StatusNotFound, `{"error":"There is nothing here."}`)
+}
+
+func robots(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write([]byte("User-agent: *\nDisallow: /\n"))
+}
+
+func live(w http.ResponseWriter, _ *http.Request) { sendJSON(w, http.StatusOK, `{"ok":true}`) }
+
+// ready tells monitors whether events are accepted and numbers can be read. What is wrong stands in the log, not in public.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.cfg.Ready != nil && s.cfg.Ready() != nil {
+		sendJSON(w, http.StatusInternalServerError, `{"storage":"error"}`)
+		return
+	}
+	sendJSON(w, http.StatusOK, `{"storage":"ok"}`)
+}
+
+func sendJSON(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write([]byte(body))
+}
+
+// recover turns a panic into a 500. It logs where the panic happened and never the request or the panic's value, which may
+// hold what a visitor sent; an error of the runtime holds none.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request, route string) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	s.cfg.Metrics.Panic()
+	kind := "panic"
+	if err, ok := p.(runtime.Error); ok {
+		kind = err.Error()
+	}
+	s.log.Error("request ended in a panic: this is a bug", "route", route, "kind", kind, "stack", callers())
+	if rec, ok := w.(*recorder); !ok || !rec.wrote {
+		sendJSON(w, http.StatusInternalServerError, `{"error":"internal server error"}`)
+	}
+}
+
+// callers lists the functions that led to a panic, innermost first, without their arguments.
+func callers() string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(4, pc)])
+	var b strings.Builder
+	for {
+		f, more := frames.Next()
+		b.WriteString(f.Function + ":" + strconv.Itoa(f.Line) + " ")
+		if !more {
+			return strings.TrimSpace(b.String())
+		}
+	}
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, status >= 200
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
