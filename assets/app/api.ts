@@ -1,0 +1,113 @@
+// The server's JSON, and the only place that fetches it.
+
+import type { ApiFilter } from "./filters.ts";
+import type { Column } from "./metrics.ts";
+
+export interface Site {
+  domain: string;
+  timezone: string;
+  created: string;
+}
+
+export interface AppState {
+  version: string;
+  demo: boolean;
+  /** No account exists yet. */
+  setup: boolean;
+  user: { email: string } | null;
+  sites: Site[];
+}
+
+export interface Status {
+  events: number;
+  first: string | null;
+  last: string | null;
+  now: string;
+}
+
+export interface Query {
+  metrics: Column[];
+  date_range: [string, string] | "all";
+  dimensions?: string[];
+  filters?: ApiFilter[];
+  order_by?: [string, "asc" | "desc"][];
+  include?: { time_labels?: true; total_rows?: true };
+  pagination?: { limit: number; offset: number };
+  compare?: true;
+}
+
+export interface Row {
+  dimensions: string[];
+  metrics: (number | null)[];
+}
+
+interface Meta {
+  time_labels?: string[];
+  present_index?: number;
+  total_rows?: number;
+}
+
+export interface Result {
+  results: Row[];
+  meta?: Meta;
+  query?: { date_range?: [string, string] };
+  comparison?: { results: Row[]; meta?: Meta; query?: { date_range?: [string, string] } };
+}
+
+export interface Reason {
+  reason: string;
+  count: number;
+}
+
+/** ApiError carries the server's own words; status 0 means that no answer came. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function call<T>(method: string, path: string, body?: object): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch("/api/app/" + path, {
+      method,
+      headers: { Accept: "application/json", ...(body ? { "Content-Type": "application/json" } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  const text = await response.text();
+  let answer: unknown = null;
+  try {
+    answer = text === "" ? null : JSON.parse(text);
+  } catch {
+    // An answer that is no JSON comes from something in between, such as a proxy's error page.
+    throw new ApiError(response.ok ? 0 : response.status, `Something between you and the server answered instead of it (status ${response.status}).`);
+  }
+  if (!response.ok) throw new ApiError(response.status, errorText(answer) ?? `The server answered with status ${response.status}.`);
+  return answer as T;
+}
+
+function errorText(answer: unknown): string | undefined {
+  if (typeof answer !== "object" || answer === null || !("error" in answer)) return undefined;
+  return typeof answer.error === "string" ? answer.error : undefined;
+}
+
+const at = (domain: string, verb: string): string => `sites/${encodeURIComponent(domain)}/${verb}`;
+
+export const getState = (): Promise<AppState> => call("GET", "state");
+export const setup = (token: string, email: string, password: string): Promise<AppState> => call("POST", "setup", { token, email, password });
+export const login = (email: string, password: string): Promise<unknown> => call("POST", "login", { email, password });
+export const logout = (): Promise<unknown> => call("POST", "logout", {});
+export const addSite = (domain: string, timezone: string): Promise<Site> => call("POST", "sites", { domain, timezone });
+export const getStatus = (domain: string): Promise<Status> => call("GET", at(domain, "status"));
+export const getCurrent = async (domain: string): Promise<number> => (await call<{ visitors: number }>("GET", at(domain, "current"))).visitors;
+export const getFiltered = async (domain: string, from: string, to: string): Promise<Reason[]> =>
+  (await call<{ reasons: Reason[] | null }>("GET", at(domain, `filtered?from=${from}&to=${to}`))).reasons ?? [];
+
+/** ask sends queries in one request and gives their results in the same order. */
+export const ask = async (domain: string, queries: Query[]): Promise<Result[]> => (await call<{ results: Result[] }>("POST", at(domain, "query"), { queries })).results;

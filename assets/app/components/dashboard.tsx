@@ -1,0 +1,92 @@
+// The dashboard of one site.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { getFiltered, type Reason, type Site } from "../api.ts";
+import { fullNumber } from "../format.ts";
+import { view } from "../router.ts";
+import { range, say } from "../session.ts";
+import { includesToday, reload, slots } from "../slots.ts";
+import { panelKeys } from "../reports.ts";
+import { Cards } from "./cards.tsx";
+import { Chart } from "./chart.tsx";
+import { Details } from "./details.tsx";
+import { Chips, FilterButton } from "./filterbar.tsx";
+import { Panel } from "./panel.tsx";
+import { PeriodPicker } from "./period.tsx";
+
+const refreshMs = 60_000;
+
+export function Dashboard({ site }: { site: Site }) {
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden && includesToday()) reload("all", true);
+    }, refreshMs);
+    return () => clearInterval(timer);
+  }, []);
+  const details = view.value.details;
+  return (
+    <main class="dashboard" data-testid="dashboard">
+      <h1 class="visually-hidden">{site.domain}</h1>
+      <div class="toolbar">
+        <Chips />
+        <span class="spring" />
+        <FilterButton />
+        <PeriodPicker />
+      </div>
+      <Top />
+      <div class="panels">
+        {panelKeys.map((p) => <Panel key={p} panel={p} />)}
+      </div>
+      <NotCounted site={site} />
+      {details && <Details key={details + view.value.tabs[details]} panel={details} />}
+    </main>
+  );
+}
+
+function Top() {
+  const error = slots.top.value.error ?? slots.series.value.error;
+  if (error) {
+    return (
+      <section class="top failed" role="alert">
+        <p>{error}</p>
+        <button type="button" class="button primary" onClick={() => reload("failed")}>Try again</button>
+      </section>
+    );
+  }
+  return (
+    <section class="top" aria-label="Overview">
+      <Cards />
+      <Chart />
+    </section>
+  );
+}
+
+const plain: Record<string, string> = { bot: "bots", spam: "referrer spam", rate_limit: "too many at once", datacenter: "data centres" };
+
+/** NotCounted says what was left out, by reason, for those who ask. */
+function NotCounted({ site }: { site: Site }) {
+  const open = useSignal(false);
+  const answer = useSignal<Reason[] | string | undefined>(undefined);
+  const { first, last } = range.value;
+  useEffect(() => {
+    if (!open.value) return;
+    let gone = false;
+    getFiltered(site.domain, first, last).then(
+      (r) => { if (!gone) answer.value = r; },
+      (err: unknown) => { if (!gone) answer.value = say(err); },
+    );
+    return () => { gone = true; };
+  }, [open.value, site.domain, first, last]);
+  const a = answer.value;
+  return (
+    <details class="not-counted" onToggle={(e) => (open.value = e.currentTarget.open)} data-testid="not-counted">
+      <summary>What was not counted?</summary>
+      {a === undefined && <p class="hint">One moment…</p>}
+      {typeof a === "string" && <p class="hint">{a}</p>}
+      {Array.isArray(a) && (a.length === 0 ? <p class="hint">Nothing was dropped in this period.</p> : (
+        <ul>{a.map((r) => <li key={r.reason}>{fullNumber(r.count)} {plain[r.reason] ?? r.reason.replaceAll("_", " ")}</li>)}</ul>
+      ))}
+    </details>
+  );
+}

@@ -1,0 +1,161 @@
+// Details: a whole report in a dialog, with more columns, sorting, search and pages.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { ask, type Query, type Result } from "../api.ts";
+import { toApi } from "../filters.ts";
+import { countryName, fullNumber, rangeName } from "../format.ts";
+import { type Column, metricFacts, showMetric } from "../metrics.ts";
+import { closeDetails, domain, view } from "../router.ts";
+import { dimension, drill, type PanelKey, type Report, reportOf, rowName } from "../reports.ts";
+import { range, say } from "../session.ts";
+import { slots } from "../slots.ts";
+import { ChevronLeft, ChevronRight, Cross, Search } from "./icons.tsx";
+import { RowName } from "./panel.tsx";
+
+const pageRows = 50;
+const typingPauseMs = 250;
+/** There are fewer countries than this; their names are known here only, so they are fetched at once and searched here. */
+const allCountries = 300;
+
+export function Details({ panel }: { panel: PanelKey }) {
+  const report = drill(reportOf(view.value.tabs[panel]), view.value.filters);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const typed = useSignal("");
+  const search = useSignal("");
+  const sort = useSignal<{ by: Column; order: "asc" | "desc" }>({ by: "visitors", order: "desc" });
+  const offset = useSignal(0);
+  const state = useSignal<{ result: Result | undefined; busy: boolean; error: string | undefined }>({ result: undefined, busy: true, error: undefined });
+  const again = useSignal(0);
+
+  useLayoutEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (search.value === typed.value.trim()) return;
+      search.value = typed.value.trim();
+      offset.value = 0;
+    }, typingPauseMs);
+    return () => clearTimeout(timer);
+  }, [typed.value]);
+  const query = detailsQuery(report, search.value, sort.value, offset.value);
+  useEffect(() => {
+    let gone = false;
+    state.value = { ...state.value, busy: true, error: undefined };
+    ask(domain.value, [query]).then(
+      ([result]) => { if (!gone) state.value = { result, busy: false, error: undefined }; },
+      (err: unknown) => { if (!gone) state.value = { result: undefined, busy: false, error: say(err) }; },
+    );
+    return () => { gone = true; };
+  }, [JSON.stringify(query), domain.value, again.value]);
+
+  return (
+    <dialog
+      class="details"
+      ref={dialog}
+      aria-label={report.title}
+      data-testid="details"
+      onClose={closeDetails}
+      onClick={(e) => { if (e.target === dialog.current) dialog.current?.close(); }}
+      onKeyDown={(e) => { if (e.key === "/" && !(e.target instanceof HTMLInputElement)) { e.preventDefault(); dialog.current?.querySelector("input")?.focus(); } }}
+    >
+      <div class="details-in">
+        <header class="details-bar">
+          <div>
+            <h2>{report.title === "Country" ? "Countries" : report.title + "s"}</h2>
+            <p class="faint">{rangeName(range.value)}</p>
+          </div>
+          <label class="search">
+            <Search />
+            <input type="search" placeholder="Search" aria-label={`Search ${report.title.toLowerCase()}`} value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} data-testid="details-search" />
+          </label>
+          <button type="button" class="button ghost" aria-label="Close" onClick={() => dialog.current?.close()}><Cross /></button>
+        </header>
+        <DetailsTable report={report} state={state.value} search={search.value} sort={sort.value} onSort={(by) => {
+          sort.value = { by, order: sort.value.by === by && sort.value.order === "desc" ? "asc" : "desc" };
+          offset.value = 0;
+        }} onRetry={() => again.value++} />
+        <Pager result={state.value.result} offset={offset.value} go={(o) => (offset.value = o)} whole={report.filter === "country"} />
+      </div>
+    </dialog>
+  );
+}
+
+function detailsQuery(report: Report, search: string, sort: { by: Column; order: "asc" | "desc" }, offset: number): Query {
+  const isCountry = report.filter === "country";
+  const r = range.value;
+  return {
+    metrics: [...report.columns],
+    date_range: [r.first, r.last],
+    dimensions: [dimension(report)],
+    filters: toApi([...view.value.filters, ...(search !== "" && !isCountry ? [{ op: "contains" as const, key: report.filter, values: [search] }] : [])]),
+    order_by: [[sort.by, sort.order]],
+    include: { total_rows: true },
+    pagination: { limit: isCountry ? allCountries : pageRows, offset },
+  };
+}
+
+interface TableProps {
+  report: Report;
+  state: { result: Result | undefined; busy: boolean; error: string | undefined };
+  search: string;
+  sort: { by: Column; order: "asc" | "desc" };
+  onSort: (by: Column) => void;
+  onRetry: () => void;
+}
+
+function DetailsTable({ report, state, search, sort, onSort, onRetry }: TableProps) {
+  if (state.error) {
+    return <div class="panel-note details-note" role="alert"><p>{state.error}</p><button type="button" class="button" onClick={onRetry}>Try again</button></div>;
+  }
+  if (!state.result) return <div class="details-note panel-skeleton" aria-busy="true">{Array.from({ length: 10 }, (_, i) => <div key={i} class="skeleton" />)}</div>;
+  const rows = state.result.results.filter((r) => report.filter !== "country" || countryName(r.dimensions[0] ?? "").toLowerCase().includes(search.toLowerCase()));
+  if (rows.length === 0) return <div class="panel-note details-note"><p>{search ? `Nothing contains “${search}”.` : "No visits in this period."}</p></div>;
+  // A search narrows what the server takes a share of; the share shown stays that of all visitors.
+  const all = slots.top.value.answer?.result.results[0]?.metrics[0] ?? null;
+  const cell = (c: Column, v: number | null, visitors: number | null) =>
+    c === "percentage" && search !== "" && all && visitors !== null ? showMetric(c, (100 * visitors) / all) : showMetric(c, v, true);
+  return (
+    <div class={`details-scroll ${state.busy ? "stale" : ""}`} aria-busy={state.busy}>
+      <table class="details-table">
+        <thead>
+          <tr>
+            <th scope="col">{report.title}</th>
+            {report.columns.map((c) => (
+              <th key={c} scope="col" class="num" aria-sort={sort.by === c ? (sort.order === "asc" ? "ascending" : "descending") : undefined}>
+                <button type="button" onClick={() => onSort(c)} title={metricFacts(c).help}>
+                  {c === "percentage" ? "%" : metricFacts(c).label}<span class="sort" aria-hidden="true">{sort.by === c ? (sort.order === "asc" ? "↑" : "↓") : ""}</span>
+                </button>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((r) => {
+            const value = r.dimensions[0] ?? "";
+            return (
+              <tr key={value} data-testid="details-row">
+                <th scope="row"><RowName report={report} value={value} name={rowName(report, value, view.value.filters)} /></th>
+                {report.columns.map((c, i) => <td key={c} class="num">{cell(c, r.metrics[i] ?? null, r.metrics[0] ?? null)}</td>)}
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Pager({ result, offset, go, whole }: { result: Result | undefined; offset: number; go: (offset: number) => void; whole: boolean }) {
+  const shown = result?.results.length ?? 0;
+  const total = result?.meta?.total_rows ?? offset + shown;
+  if (whole || (offset === 0 && total <= shown)) return null;
+  return (
+    <nav class="pager" aria-label="Pages of this table">
+      <button type="button" class="button" disabled={offset === 0} onClick={() => go(Math.max(0, offset - pageRows))}><ChevronLeft /> Previous</button>
+      <span>{fullNumber(offset + 1)}–{fullNumber(offset + shown)} of {fullNumber(total)}</span>
+      <button type="button" class="button" disabled={offset + shown >= total} onClick={() => go(offset + pageRows)}>Next <ChevronRight /></button>
+    </nav>
+  );
+}

@@ -1,0 +1,105 @@
+// How to get the script onto a site, and the wait for its first visit.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Site } from "../api.ts";
+import { follow, go, sitePath } from "../router.ts";
+import { loadStatus, status } from "../session.ts";
+import { Check, Copy } from "./icons.tsx";
+
+const pollMs = 2000;
+
+export function snippetOf(domain: string): string {
+  return `<script defer data-domain="${domain}" src="${location.origin}/js/script.js"></script>`;
+}
+
+export function Install({ site }: { site: Site }) {
+  const counted = (status.value?.events ?? 0) > 0;
+  return (
+    <main class="install">
+      <h1>Count visits to {site.domain}</h1>
+      <ol class="steps">
+        <li>
+          <h2>Put this line into every page, inside <code>&lt;head&gt;</code></h2>
+          <Snippet text={snippetOf(site.domain)} />
+          <p class="hint">No cookies, nothing kept on the visitor's device. Works with the official Plausible scripts and packages too: point them at <code>{location.origin}/api/event</code>.</p>
+        </li>
+        <li>
+          <h2>Open your site in a browser</h2>
+          {counted ? <Counting site={site} /> : <Waiting site={site} />}
+        </li>
+      </ol>
+    </main>
+  );
+}
+
+function Snippet({ text }: { text: string }) {
+  const copied = useSignal(false);
+  const copy = async () => {
+    copied.value = await copyText(text);
+    if (copied.value) setTimeout(() => (copied.value = false), 2000);
+  };
+  return (
+    <div class="snippet">
+      <pre data-testid="snippet" tabIndex={0}><code>{text}</code></pre>
+      <button type="button" class="button" onClick={copy} data-testid="snippet-copy">
+        {copied.value ? <Check /> : <Copy />}
+        <span aria-live="polite">{copied.value ? "Copied" : "Copy"}</span>
+      </button>
+    </div>
+  );
+}
+
+/** copyText falls back to a selection where the clipboard API is closed, as it is on plain http. */
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+function Waiting({ site }: { site: Site }) {
+  useEffect(() => {
+    const poll = async () => {
+      await loadStatus(site.domain);
+      // The first visit turns this page into the dashboard.
+      if (status.value?.domain === site.domain && status.value.events > 0) go(sitePath(site.domain), "", "replace");
+    };
+    const timer = setInterval(() => void poll(), pollMs);
+    return () => clearInterval(timer);
+  }, [site.domain]);
+  return (
+    <>
+      <p class="waiting" data-testid="waiting" role="status">
+        <span class="pulse" aria-hidden="true" />
+        Waiting for the first visit…
+      </p>
+      <details class="help">
+        <summary>Nothing happens?</summary>
+        <ul>
+          <li>Look at the page's source in the browser: is the line there? A cache may still serve the old page.</li>
+          <li>Visits on <code>localhost</code> and from files are not counted unless you ask for it.</li>
+          <li>An ad blocker in your own browser may hold the script back. Try a private window or another browser.</li>
+          <li>If the site sends a Content-Security-Policy, allow <code>{location.origin}</code> in <code>script-src</code> and <code>connect-src</code>.</li>
+        </ul>
+      </details>
+    </>
+  );
+}
+
+function Counting({ site }: { site: Site }) {
+  return (
+    <p class="counting">
+      <Check /> Visits are being counted. <a href={sitePath(site.domain)} onClick={follow}>Go to the dashboard</a>
+    </p>
+  );
+}
