@@ -111,6 +111,9 @@ func (c *clock) instant(unix int64) string {
 	if name := c.zone.String(); name == "UTC" || name == "Etc/UTC" {
 		return t.Format("2006-01-02T15:04:05Z")
 	}
+	if _, offset := t.Zone(); offset%60 != 0 {
+		return t.UTC().Format("2006-01-02T15:04:05Z") // before zones had whole minutes
+	}
 	return t.Format("2006-01-02T15:04:05-07:00")
 }
 

@@ -32,6 +32,8 @@ type Config struct {
 	Demo bool
 	// Proxies are the peers whose X-Forwarded headers are believed.
 	Proxies []netip.Prefix
+	// ClientAddr finds a request's real origin from the peer's address and the lines of X-Forwarded-For. Nil believes none.
+	ClientAddr func(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr
 	// BaseURL is where browsers reach the server, if the operator said so; its scheme then decides about https, whatever a
 	// proxy tells. Nil is found out by request.
 	BaseURL *url.URL
@@ -44,6 +46,7 @@ type Auth struct {
 	now      func() time.Time
 	demo     bool
 	proxies  []netip.Prefix
+	client   func(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr
 	base     *url.URL
 	setup    string // the one-time setup token of this process
 	throttle *throttle
@@ -79,8 +82,11 @@ func New(cfg Config) *Auth {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.ClientAddr == nil {
+		cfg.ClientAddr = func(peer netip.Addr, _ []string, _ []netip.Prefix) netip.Addr { return peer }
+	}
 	return &Auth{
-		book: cfg.Book, log: cfg.Logger, now: cfg.Now, demo: cfg.Demo, proxies: cfg.Proxies, base: cfg.BaseURL,
+		book: cfg.Book, log: cfg.Logger, now: cfg.Now, demo: cfg.Demo, proxies: cfg.Proxies, client: cfg.ClientAddr, base: cfg.BaseURL,
 		setup: secret(setupBytes), throttle: newThrottle(),
 	}
 }

@@ -13,57 +13,36 @@ type Peer struct {
 	HTTPS bool       // the browser speaks https
 }
 
-// Peer finds the browser behind r. Forwarding headers count only when a trusted proxy sent them; then X-Forwarded-For is
-// walked from the right, past trusted proxies, to the first address nobody here vouches for.
+// Peer finds the browser behind r. Forwarding headers count only when a trusted proxy sent them.
 func (a *Auth) Peer(r *http.Request) Peer {
-	p := Peer{HTTPS: r.TLS != nil}
-	if a.base != nil {
-		p.HTTPS = a.base.Scheme == "https"
-	}
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return p
-	}
-	p.Addr = remote.Addr().Unmap().WithZone("")
-	if !a.trusted(p.Addr) {
-		return p
-	}
-	if proto := lastItem(r.Header["X-Forwarded-Proto"]); a.base == nil && strings.EqualFold(proto, "https") {
-		p.HTTPS = true
-	}
-	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		addr, ok := parseHop(hop)
-		if !ok {
-			break
-		}
-		p.Addr = addr
-		if !a.trusted(addr) {
-			break
-		}
+	p := Peer{HTTPS: a.https(r)}
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		p.Addr = a.client(remote.Addr(), r.Header["X-Forwarded-For"], a.proxies)
 	}
 	return p
 }
 
-func (a *Auth) trusted(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// lastItem is what the nearest proxy added to a list header.
-func lastItem(lines []string) string {
+// https reports whether the browser speaks https: by the operator's word, by the connection, or by a trusted proxy's.
+func (a *Auth) https(r *http.Request) bool {
+	if a.base != nil {
+		return a.base.Scheme == "https"
+	}
+	if r.TLS != nil {
+		return true
+	}
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !a.trusted(remote.Addr().Unmap().WithZone("")) {
+		return false
+	}
+	// Of several values the last one is that of the nearest proxy.
+	lines := r.Header["X-Forwarded-Proto"]
 	if len(lines) == 0 {
-		return ""
+		return false
 	}
 	line := lines[len(lines)-1]
-	return strings.TrimSpace(line[strings.LastIndexByte(line, ',')+1:])
+	return strings.EqualFold(strings.TrimSpace(line[strings.LastIndexByte(line, ',')+1:]), "https")
 }
 
-// parseHop reads one item of X-Forwarded-For: an address, perhaps with a port.
-func parseHop(s string) (netip.Addr, bool) {
-	s = strings.TrimSpace(s)
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone(""), true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	return addr.Unmap().WithZone(""), err == nil
+func (a *Auth) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
