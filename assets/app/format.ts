@@ -38,6 +38,10 @@ export function percent(p: number): string {
   return `${p < 10 ? p.toFixed(1).replace(/\.0$/, "") : Math.round(p)}%`;
 }
 
+// "15" alone is no time to a reader of the 24-hour clock, "3 pm" is one to others.
+const clock12 = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 === true;
+const clock: Intl.DateTimeFormatOptions = clock12 ? { hour: "numeric" } : { hour: "2-digit", minute: "2-digit" };
+
 const formats = {
   day: { weekday: "short", day: "numeric", month: "short" },
   dayYear: { day: "numeric", month: "short", year: "numeric" },
@@ -47,9 +51,9 @@ const formats = {
   shortMonth: { month: "short" },
   monthYear: { month: "short", year: "2-digit" },
   year: { year: "numeric" },
-  hour: { hour: "numeric" },
-  dayHour: { weekday: "short", hour: "numeric" },
-  fullHour: { weekday: "short", day: "numeric", month: "short", hour: "numeric" },
+  hour: clock,
+  shortDay: { weekday: "short", day: "numeric" },
+  fullHour: { weekday: "short", day: "numeric", month: "short", ...clock },
 } satisfies Record<string, Intl.DateTimeFormatOptions>;
 
 const made = new Map<string, Intl.DateTimeFormat>();
@@ -81,7 +85,7 @@ export function bucketName(label: string, interval: Interval): string {
 export function tickName(label: string, interval: Interval, spanDays: number): string {
   switch (interval) {
     case "hour":
-      return write(label, spanDays > 1 ? "dayHour" : "hour");
+      return write(label, spanDays > 1 ? "shortDay" : "hour");
     case "month":
       return spanDays > 370 ? write(label, "monthYear") : write(label, "shortMonth");
     default:
@@ -106,10 +110,4 @@ const regionNames = typeof Intl.DisplayNames === "undefined" ? null : new Intl.D
 export function countryName(code: string): string {
   if (!/^[A-Z]{2}$/.test(code)) return code === "" ? "Unknown" : code;
   return regionNames?.of(code) ?? code;
-}
-
-/** flag turns a two-letter code into its flag emoji. */
-export function flag(code: string): string {
-  if (!/^[A-Z]{2}$/.test(code)) return "🏳️";
-  return String.fromCodePoint(...[...code].map((c) => 0x1f1a5 + c.charCodeAt(0)));
 }

@@ -42,13 +42,13 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
   const dashed = points.map((p, i) => (present >= 0 && (i === present || i === present - 1) ? p.value : null));
   const before = points.map((p) => (config.compare ? p.previous : null));
   const lone = points.filter((p) => p.value !== null).length <= 1;
-  const days = new Set(points.map((p) => p.label.slice(0, 10)));
-  const spanDays = interval === "hour" ? days.size : interval === "day" ? points.length : points.length * (interval === "week" ? 7 : 30.5);
+  const labels = points.map((p) => p.label);
+  const spanDays = labels.length * { hour: 1 / 24, day: 1, week: 7, month: 30.5 }[interval];
 
   const options: uPlot.Options = {
     width: config.width,
     height: config.height,
-    padding: [12, 12, 0, 0],
+    padding: [12, 24, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -73,8 +73,8 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
         gap: 8,
         grid: { show: false },
         ticks: { show: false },
-        splits: (u) => ticks(points.length, Math.floor(u.width / pixelsPerTick)),
-        values: (_u, splits) => splits.map((i) => tickName(points[i]?.label ?? "", interval, spanDays)),
+        splits: (u) => ticks(labels, interval, Math.floor(u.width / pixelsPerTick)),
+        values: (_u, splits) => splits.map((i) => tickName(labels[i] ?? "", interval, spanDays)),
       },
       {
         stroke: colors.text,

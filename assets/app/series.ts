@@ -47,16 +47,18 @@ function comparisonLabels(result: Result, interval: Interval): string[] {
   return timeLabels({ first: dates[0].slice(0, 10), last: dates[1].slice(0, 10) }, interval);
 }
 
-/** ticks picks which of n buckets get a label on an axis that has room for so many, evenly spaced from the first on. */
-export function ticks(n: number, room: number): number[] {
-  if (n <= 0) return [];
-  const step = niceStep(Math.ceil(n / Math.max(1, room)));
-  const picked: number[] = [];
-  for (let i = 0; i < n; i += step) picked.push(i);
-  return picked;
+/** ticks picks the buckets that get a label on an axis with room for so many: evenly spaced, and midnights where hours span days. */
+export function ticks(labels: readonly string[], interval: Interval, room: number): number[] {
+  const days = labels.length / 24;
+  if (interval === "hour" && days > 1) return every(24 * Math.ceil(days / Math.max(1, room)), labels.length);
+  return every(niceStep(Math.ceil(labels.length / Math.max(1, room))), labels.length);
 }
 
-/** niceStep prefers steps that divide days into hours and weeks into days. */
+function every(step: number, n: number): number[] {
+  return Array.from({ length: Math.ceil(n / step) }, (_, i) => i * step);
+}
+
+/** niceStep prefers steps that divide days into hours, years into months, and weeks into days. */
 function niceStep(least: number): number {
-  return [1, 2, 3, 4, 6, 7, 12, 14, 24, 28, 48].find((s) => s >= least) ?? Math.ceil(least / 24) * 24;
+  return [1, 2, 3, 4, 6, 7, 12, 14, 21, 28].find((s) => s >= least) ?? Math.ceil(least / 28) * 28;
 }

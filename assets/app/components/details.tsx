@@ -125,7 +125,8 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
             {report.columns.map((c) => (
               <th key={c} scope="col" class="num" aria-sort={sort.by === c ? (sort.order === "asc" ? "ascending" : "descending") : undefined}>
                 <button type="button" onClick={() => onSort(c)} title={metricFacts(c).help}>
-                  {c === "percentage" ? "%" : metricFacts(c).label}<span class="sort" aria-hidden="true">{sort.by === c ? (sort.order === "asc" ? "↑" : "↓") : ""}</span>
+                  {sort.by === c && <span class="sort" aria-hidden="true">{sort.order === "asc" ? "↑" : "↓"}</span>}
+                  {c === "percentage" ? "%" : metricFacts(c).label}
                 </button>
               </th>
             ))}

@@ -63,7 +63,7 @@ function Field({ name, label, type = "text", value, hint, autoComplete = "off", 
       <input
         id={name}
         name={name}
-        type={type}
+        type={type as "text"} // the typings know each input type apart, not a choice of them
         defaultValue={value}
         autocomplete={autoComplete}
         placeholder={placeholder}

@@ -123,7 +123,7 @@ export function DemoBanner() {
   if (!app.value?.demo) return null;
   return (
     <p class="demo" data-testid="demo-banner">
-      <strong>Demo</strong> This traffic is made up, and there is no login. <a href="/?new=1" onClick={follow}>Add a site of your own</a> to try it with real visits.
+      <strong>Demo</strong> Made-up traffic, no login. <a href="/?new=1" onClick={follow}>Add your own site</a>
     </p>
   );
 }

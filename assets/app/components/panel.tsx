@@ -2,12 +2,12 @@
 
 import { useRef } from "preact/hooks";
 import { pick, soleValue } from "../filters.ts";
-import { flag } from "../format.ts";
 import { showMetric } from "../metrics.ts";
 import { domain, follow, openDetails, place, show, view } from "../router.ts";
 import { clause, drill, hides, type PanelKey, panels, type Report, reportOf, reports, rowName, tabsOf } from "../reports.ts";
 import { panelRows, reload, slots } from "../slots.ts";
 import { formatView } from "../view.ts";
+import { Flag } from "./flag.tsx";
 import { Expand, External } from "./icons.tsx";
 
 export function Panel({ panel }: { panel: PanelKey }) {
@@ -126,7 +126,7 @@ export function RowName({ report, value, name }: { report: Report; value: string
   const to = clause(report, value);
   const shown = (
     <>
-      {report.filter === "country" && <span class="flag" aria-hidden="true">{flag(value)}</span>}
+      {report.filter === "country" && <Flag code={value} />}
       {name}
     </>
   );

@@ -1,12 +1,11 @@
 // The period picker with its arrows.
 
 import { useSignal } from "@preact/signals";
-import { addDays } from "../dates.ts";
 import { dayName, monthName, rangeName, yearName } from "../format.ts";
 import { customOpen, periodOpen } from "../keys.ts";
 import { type Choice, periods, shift } from "../periods.ts";
 import { go, place, view } from "../router.ts";
-import { choice, range, today } from "../session.ts";
+import { choice, range, site, today } from "../session.ts";
 import { formatView, withChoice } from "../view.ts";
 import { Calendar, ChevronDown, ChevronLeft, ChevronRight } from "./icons.tsx";
 import { MenuItem, Popover } from "./popover.tsx";
@@ -100,7 +99,7 @@ function Custom({ close }: { close: () => void }) {
   const day = (name: string, value: typeof from, first: boolean) => (
     <label class="field">
       {name}
-      <input type="date" value={value.value} max={today.value} required onInput={(e) => (value.value = e.currentTarget.value)} data-autofocus={first} />
+      <input type="date" value={value.value} max={today.value} required onInput={(e) => (value.value = e.currentTarget.value)} data-autofocus={first || undefined} />
     </label>
   );
   return (
@@ -112,7 +111,7 @@ function Custom({ close }: { close: () => void }) {
         <button type="button" class="button" onClick={() => (customOpen.value = false)}>Back</button>
         <button type="submit" class="button primary">Show</button>
       </div>
-      <p class="hint">Today there: {dayName(addDays(today.value, 0))}</p>
+      <p class="hint">Days of {site.value?.timezone.replaceAll("_", " ")}, where today is {dayName(today.value)}.</p>
     </form>
   );
 }

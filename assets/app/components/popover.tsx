@@ -46,9 +46,9 @@ export function Popover({ button, name, kind, class: extra = "", testid, align =
   useLayoutEffect(() => {
     if (!open.value || !panel.current) return;
     keepOnScreen(panel.current);
-    const first = panel.current.querySelector<HTMLElement>("[data-autofocus], [aria-checked=true], [role^=menuitem], input, select");
-    first?.focus({ preventScroll: true });
-  }, [open.value]);
+    const find = (what: string) => panel.current?.querySelector<HTMLElement>(what);
+    (find("[data-autofocus]") ?? find("[aria-checked=true]") ?? find("[role^=menuitem]"))?.focus({ preventScroll: true });
+  }, [open.value, kind]);
 
   return (
     <div
