@@ -4,17 +4,15 @@ import (
 	"fmt"
 
 	"footfall/ingest/session"
+	"footfall/ingest/source"
 	"footfall/ingest/wire"
 	"footfall/storage/day"
 	"footfall/storage/schema"
 )
 
-// Derive fills in what ingestion finds out about a visit from its referrer and tags: source and channel.
-type Derive func(*schema.Attributes)
-
-// Rows places a UTC day's events into visits, as ingestion would. Events after midnight are left out. The rows belong
-// into an empty day.
-func (g *Generator) Rows(date schema.Date, derive Derive) []day.Row {
+// Rows places a UTC day's events into visits, as ingestion would, with the sources and channels that names knows. Events after
+// midnight are left out. The rows belong into an empty day.
+func (g *Generator) Rows(date schema.Date, names *source.Table) []day.Row {
 	events := g.Day(date)
 	rows := make([]day.Row, 0, len(events))
 	table := session.NewTable(nil)
@@ -30,7 +28,7 @@ func (g *Generator) Rows(date schema.Date, derive Derive) []day.Row {
 		row := day.Row{Visit: place.Visit, Event: g.event(e)}
 		row.Event.Time = place.Time
 		if place.New {
-			row.New = &day.NewVisit{Visitor: e.Visitor, Attributes: g.attributes(e, derive)}
+			row.New = &day.NewVisit{Visitor: e.Visitor, Attributes: g.attributes(e, names)}
 		}
 		rows = append(rows, row)
 	}
@@ -38,11 +36,11 @@ func (g *Generator) Rows(date schema.Date, derive Derive) []day.Row {
 }
 
 // AppendLines appends the events of sessions that begin on a UTC day as NDJSON, a line an event.
-func (g *Generator) AppendLines(b []byte, date schema.Date, derive Derive) []byte {
+func (g *Generator) AppendLines(b []byte, date schema.Date, names *source.Table) []byte {
 	events := g.Day(date)
 	for i := range events {
 		e := &events[i]
-		b = wire.AppendLine(b, &wire.Record{Visitor: fmt.Sprintf("%016x", e.Visitor), Attributes: g.attributes(e, derive), Event: g.event(e)})
+		b = wire.AppendLine(b, &wire.Record{Visitor: fmt.Sprintf("%016x", e.Visitor), Attributes: g.attributes(e, names), Event: g.event(e)})
 	}
 	return b
 }
@@ -59,21 +57,21 @@ func (g *Generator) event(e *Event) day.Event {
 	}
 }
 
-func (g *Generator) attributes(e *Event, derive Derive) (a schema.Attributes) {
+func (g *Generator) attributes(e *Event, names *source.Table) (a schema.Attributes) {
 	d := g.Dictionary
+	tags, referrer := source.Tags{Host: d.Hosts[e.Host]}, ""
 	if e.Referrer != None {
-		a[schema.Referrer] = d.Referrers[e.Referrer]
-		a[schema.Source] = a[schema.Referrer]
+		referrer = "https://" + d.Referrers[e.Referrer] + "/"
 	}
 	if e.Campaign != None {
 		c := d.Campaigns[e.Campaign]
-		a[schema.UTMSource], a[schema.UTMMedium], a[schema.UTMCampaign] = c.Source, c.Medium, c.Name
+		tags.Source, tags.Medium, tags.Campaign = c.Source, c.Medium, c.Name
 	}
+	from := names.Attribute(tags, referrer)
+	a[schema.Source], a[schema.Referrer], a[schema.Channel] = from.Source, from.Referrer, from.Channel
+	a[schema.UTMSource], a[schema.UTMMedium], a[schema.UTMCampaign] = from.UTMSource, from.UTMMedium, from.UTMCampaign
 	place, agent := d.Places[e.Place], d.Agents[e.Agent]
 	a[schema.Country], a[schema.Region], a[schema.City] = place.Country, place.Region, place.City
 	a[schema.Browser], a[schema.BrowserVersion], a[schema.OS], a[schema.Device] = agent.Browser, agent.Version, agent.OS, agent.Device
-	if derive != nil {
-		derive(&a)
-	}
 	return a
 }

@@ -171,3 +171,11 @@ func mix(x uint64) uint64 {
 	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
 	return x ^ (x >> 31)
 }
+
+// ForDomain returns the same traffic on another domain and its subdomains.
+func (g *Generator) ForDomain(domain string) *Generator {
+	moved, d := *g, *g.Dictionary
+	d.Hosts = []string{domain, "blog." + domain, "docs." + domain}
+	moved.Dictionary = &d
+	return &moved
+}
