@@ -304,3 +304,51 @@ func withEmpty(words []string) ([]string, uint32) {
 
 // Code returns the code of word, or one that no row has.
 func (t *Text) Code(word string) uint32 { return codeOf(t.Words, word) }
+
+// Bytes returns about how much memory the decoded columns take.
+func (v *View) Bytes() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 512 + 4*(len(v.starts)+len(v.visitor))
+	for _, c := range v.numbers {
+		n += 4 * len(c)
+	}
+	for _, t := range v.texts {
+		n += t.bytes()
+	}
+	for _, s := range v.sparse {
+		n += 4*len(s.Rows) + (&Text{s.Codes, s.Words}).bytes()
+	}
+	for _, t := range v.totals {
+		n += (&Text{Words: t.Words}).bytes() + 24*len(t.Words)
+	}
+	if v.visit != nil {
+		n += 9 * 4 * v.Visits
+	}
+	if v.source != nil {
+		n += 32*len(v.source.streams) + len(v.source.lastChunk)
+	}
+	return n
+}
+
+func (t *Text) bytes() int {
+	n := 4*len(t.Codes) + 16*len(t.Words)
+	for _, w := range t.Words {
+		n += len(w)
+	}
+	return n
+}
+
+// Shrink forgets the decoded columns of a sealed day, but not its totals.
+func (v *View) Shrink() {
+	if v.source == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	clear(v.numbers)
+	clear(v.texts)
+	clear(v.sparse)
+	v.visit, v.starts, v.visitor = nil, nil, nil
+	v.source.last, v.source.lastChunk = -1, nil
+}

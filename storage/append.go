@@ -1,0 +1,223 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"footfall/storage/day"
+	"footfall/storage/file"
+	"footfall/storage/schema"
+	"footfall/storage/seal"
+)
+
+// openDay is a day that takes events, with the rows that wait for its next commit.
+type openDay struct {
+	open   *day.Open
+	sealer *seal.Sealer
+	db     *file.DB
+
+	mu       sync.Mutex // guards all below
+	pending  []day.Row
+	bytes    int           // about what pending will take in the journal
+	next     *file.Pending // the op that will take pending, nil if none is queued
+	values   [][]byte      // of the op under way, to replay once it is durable
+	sequence uint64
+	closed   bool
+}
+
+func dateBytes(b []byte, d schema.Date) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(d)^1<<31)
+}
+
+func dayPrefix(site schema.Site, d schema.Date) []byte {
+	return dateBytes(binary.BigEndian.AppendUint32(nil, uint32(site)), d)
+}
+
+func dayKeyOf(key []byte) dayKey {
+	return dayKey{schema.Site(binary.BigEndian.Uint32(key)), schema.Date(binary.BigEndian.Uint32(key[4:]) ^ 1<<31)}
+}
+
+// Types of sealed values; with bucket and key they bind a value to its place.
+const (
+	typeJournal = 1 + iota
+	typeHeader
+	typeChunk
+	typeDrops
+	typeImport
+)
+
+const valueVersion = 1
+
+func place(b file.Bucket, key []byte, kind byte) seal.Place {
+	return seal.Place{Bucket: byte(b), Key: key, Type: kind, Version: valueVersion}
+}
+
+// OpenDay returns the open day of a site, making it if there is none. Errors: ErrNoSite.
+func (s *Store) OpenDay(site schema.Site, date schema.Date) (*day.Open, error) {
+	od, err := s.openDay(dayKey{site, date})
+	if err != nil {
+		return nil, err
+	}
+	return od.open, nil
+}
+
+func (s *Store) openDay(key dayKey) (*openDay, error) {
+	s.mu.RLock()
+	od := s.days[key]
+	s.mu.RUnlock()
+	if od != nil {
+		return od, nil
+	}
+	made, err := s.newOpenDay(key)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if od = s.days[key]; od == nil {
+		od = made
+		s.days[key] = od
+	}
+	return od, nil
+}
+
+func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
+	site, ok := s.book.Site(key.site)
+	if !ok {
+		return nil, ErrNoSite
+	}
+	zone, err := site.Location()
+	if err != nil {
+		return nil, fmt.Errorf("open day: %w", err)
+	}
+	sealer, err := s.vault.Site(key.site)
+	if err != nil {
+		return nil, fmt.Errorf("open day: %w", err)
+	}
+	return &openDay{open: day.NewOpen(key.site, key.date, zone), sealer: sealer, db: s.db}, nil
+}
+
+// Commit is what an append waits for.
+type Commit interface {
+	// Wait returns when the rows are durable, or with the reason why they are not.
+	Wait(ctx context.Context) error
+}
+
+// Append queues rows of an open day. They must come in the order in which their visits were numbered. Errors, with nothing queued:
+// ErrDayClosed, ErrBusy, ErrPoisoned.
+func (s *Store) Append(o *day.Open, rows ...day.Row) (Commit, error) {
+	s.mu.RLock()
+	od := s.days[dayKey{o.Site, o.Date}]
+	s.mu.RUnlock()
+	if od == nil || od.open != o {
+		return nil, ErrDayClosed
+	}
+	size := 0
+	for i := range rows {
+		size += rowSize(&rows[i])
+	}
+	od.mu.Lock()
+	defer od.mu.Unlock()
+	if od.closed {
+		return nil, ErrDayClosed
+	}
+	if len(od.pending)+len(rows) > maxPendingRows || od.bytes+size > maxPendingBytes {
+		return nil, ErrBusy
+	}
+	if od.next == nil {
+		p := s.db.Submit(file.Op{Write: od.write, Done: od.done})
+		if err := p.Refused(); err != nil {
+			return nil, err
+		}
+		od.next = p
+	}
+	od.pending = append(od.pending, rows...)
+	od.bytes += size
+	return od.next, nil
+}
+
+// rowSize is about what a row takes in the journal when all its words are new.
+func rowSize(r *day.Row) int {
+	e := &r.Event
+	n := 32 + len(e.Name) + len(e.Hostname) + len(e.Pathname)
+	if r.New != nil {
+		for _, a := range &r.New.Attributes {
+			n += 2 + len(a)
+		}
+	}
+	for _, p := range e.Props {
+		n += 8 + len(p.Key) + len(p.Value)
+	}
+	return n
+}
+
+// write puts all that waits into the journal. It runs on the committing goroutine, once for each queued op.
+func (od *openDay) write(tx *file.Tx) error {
+	od.mu.Lock()
+	rows := od.pending
+	od.pending, od.bytes, od.next = nil, 0, nil
+	first := od.sequence
+	od.mu.Unlock()
+	prefix := dayPrefix(od.open.Site, od.open.Date)
+	od.values = od.values[:0]
+	for len(rows) > 0 {
+		n, size := 0, 0
+		for n < len(rows) && n < maxJournalRows && size < maxJournalBytes {
+			size += rowSize(&rows[n])
+			n++
+		}
+		value := od.open.Encode(rows[:n])
+		rows = rows[n:]
+		key := binary.BigEndian.AppendUint64(prefix[:8:8], first+uint64(len(od.values)))
+		if err := tx.Put(file.Journal, key, od.sealer.Seal(nil, value, place(file.Journal, key, typeJournal))); err != nil {
+			return err
+		}
+		od.values = append(od.values, value)
+	}
+	return nil
+}
+
+// done makes rows visible once they are durable.
+func (od *openDay) done(err error) {
+	values := od.values
+	od.values = nil
+	if err != nil {
+		return
+	}
+	for _, v := range values {
+		if err := od.open.Replay(v); err != nil {
+			panic("storage: internal error: replay of a value just encoded: " + err.Error())
+		}
+	}
+	od.mu.Lock()
+	od.sequence += uint64(len(values))
+	od.mu.Unlock()
+}
+
+// replay brings back the open days from the journal.
+func (s *Store) replay(ctx context.Context) error {
+	return s.db.Scan(ctx, file.Journal, nil, func(key, value []byte) error {
+		if len(key) != 16 {
+			return fmt.Errorf("%w: journal key of %d bytes", ErrDamaged, len(key))
+		}
+		od, err := s.openDay(dayKeyOf(key))
+		if err != nil {
+			return fmt.Errorf("replay journal: %w", err)
+		}
+		sequence := binary.BigEndian.Uint64(key[8:])
+		if sequence != od.sequence {
+			return fmt.Errorf("%w: journal of %s continues with value %d, expected %d", ErrDamaged, od.open.Date, sequence, od.sequence)
+		}
+		plain, err := od.sealer.Open(nil, value, place(file.Journal, key, typeJournal))
+		if err != nil {
+			return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
+		}
+		if err := od.open.Replay(plain); err != nil {
+			return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
+		}
+		od.sequence++
+		return nil
+	})
+}

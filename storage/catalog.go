@@ -1,0 +1,232 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"footfall/storage/day"
+	"footfall/storage/file"
+	"footfall/storage/schema"
+	"footfall/storage/seal"
+)
+
+// entry is a sealed day as the catalog in memory knows it.
+type entry struct {
+	generation uint32
+	counting   int // events, engagement left out
+}
+
+func chunkKey(site schema.Site, d schema.Date, generation uint32, chunk int) []byte {
+	return binary.BigEndian.AppendUint32(generationPrefix(site, d, generation), uint32(chunk))
+}
+
+func generationPrefix(site schema.Site, d schema.Date, generation uint32) []byte {
+	return binary.BigEndian.AppendUint32(dayPrefix(site, d), generation)
+}
+
+// header reads and opens the catalog's value of a day.
+func (s *Store) header(key dayKey) (generation uint32, header []byte, err error) {
+	k := dayPrefix(key.site, key.date)
+	value, err := s.db.Get(file.Catalog, k)
+	if err != nil {
+		return 0, nil, err
+	}
+	if value == nil {
+		return 0, nil, errStale
+	}
+	sealer, err := s.vault.Site(key.site)
+	if err != nil {
+		return 0, nil, err
+	}
+	return openHeader(sealer, k, value)
+}
+
+func openHeader(sealer *seal.Sealer, key, value []byte) (generation uint32, header []byte, err error) {
+	plain, err := sealer.Open(nil, value, place(file.Catalog, key, typeHeader))
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(plain) < 5 || plain[0] != valueVersion {
+		return 0, nil, fmt.Errorf("%w: catalog entry of version %d", ErrDamaged, plain[:min(1, len(plain))])
+	}
+	return binary.BigEndian.Uint32(plain[1:]), plain[5:], nil
+}
+
+func (s *Store) loadCatalog(ctx context.Context) error {
+	return s.db.Scan(ctx, file.Catalog, nil, func(key, value []byte) error {
+		switch {
+		case len(key) == 12 && binary.BigEndian.Uint32(key) == importMark:
+			return s.dropImport(ctx, key, value)
+		case len(key) == 9:
+			return s.loadDrops(key, value)
+		case len(key) != 8:
+			return fmt.Errorf("%w: catalog key of %d bytes", ErrDamaged, len(key))
+		}
+		k := dayKeyOf(key)
+		sealer, err := s.vault.Site(k.site)
+		if err != nil {
+			return fmt.Errorf("catalog: %w", err)
+		}
+		generation, header, err := openHeader(sealer, key, value)
+		if err != nil {
+			return fmt.Errorf("catalog entry of %s: %w", k.date, err)
+		}
+		v, err := day.OpenSealed(k.date, header, nil)
+		if err != nil {
+			return fmt.Errorf("%w: catalog entry of %s: %w", ErrDamaged, k.date, err)
+		}
+		s.setEntryLocked(k, entry{generation, v.Counting})
+		return nil
+	})
+}
+
+func (s *Store) setEntryLocked(key dayKey, e entry) {
+	if s.catalog[key.site] == nil {
+		s.catalog[key.site] = map[schema.Date]entry{}
+	}
+	s.catalog[key.site][key.date] = e
+}
+
+// datesLocked returns the days of a site that are sealed or open, ascending.
+func (s *Store) datesLocked(site schema.Site) []schema.Date {
+	dates := slices.Collect(maps.Keys(s.catalog[site]))
+	for k := range s.days {
+		if _, sealed := s.catalog[site][k.date]; k.site == site && !sealed {
+			dates = append(dates, k.date)
+		}
+	}
+	slices.Sort(dates)
+	return dates
+}
+
+// sealedView returns the view of a sealed day, from the cache or made anew.
+func (s *Store) sealedView(key dayKey, e entry) (v *day.View, release func(), err error) {
+	if v = s.cache.take(key, e.generation); v == nil {
+		if v, err = s.readSealed(key, e); err != nil {
+			return nil, nil, err
+		}
+	}
+	return v, func() { s.cache.put(key, e.generation, v) }, nil
+}
+
+// readSealed opens a sealed day from the file.
+func (s *Store) readSealed(key dayKey, e entry) (*day.View, error) {
+	generation, header, err := s.header(key)
+	if err != nil {
+		return nil, err
+	}
+	if generation != e.generation {
+		return nil, errStale
+	}
+	sealer, err := s.vault.Site(key.site)
+	if err != nil {
+		return nil, err
+	}
+	return day.OpenSealed(key.date, header, func(i int) ([]byte, error) {
+		k := chunkKey(key.site, key.date, generation, i)
+		value, err := s.db.Get(file.Days, k)
+		if err != nil {
+			return nil, err
+		}
+		if value == nil {
+			return nil, s.chunkGone(key, generation, i)
+		}
+		return sealer.Open(nil, value, place(file.Days, k, typeChunk))
+	})
+}
+
+// chunkGone tells a day that was replaced meanwhile from one that lost a chunk.
+func (s *Store) chunkGone(key dayKey, generation uint32, chunk int) error {
+	s.mu.RLock()
+	e, ok := s.catalog[key.site][key.date]
+	s.mu.RUnlock()
+	if !ok || e.generation != generation {
+		return errStale
+	}
+	return fmt.Errorf("%w: chunk %d of %s is missing", ErrDamaged, chunk, key.date)
+}
+
+// publication is a sealed day on its way into the file as the next generation.
+type publication struct {
+	key        dayKey
+	generation uint32
+	counting   int
+	header     []byte
+	chunks     [][]byte
+	sealer     *seal.Sealer
+}
+
+// prepare seals what the views hold, together with the sealed day that exists, as the next generation. The caller holds the site busy.
+func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
+	s.mu.RLock()
+	e, sealed := s.catalog[key.site][key.date]
+	s.mu.RUnlock()
+	if sealed {
+		v, release, err := s.sealedView(key, e)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		views = append(views, v)
+	}
+	sealer, err := s.vault.Site(key.site)
+	if err != nil {
+		return nil, err
+	}
+	p := &publication{key: key, generation: e.generation + 1, sealer: sealer}
+	for _, v := range views {
+		p.counting += v.Counting
+	}
+	if p.header, p.chunks, err = day.Seal(views...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *publication) putChunks(tx *file.Tx) error {
+	for i, c := range p.chunks {
+		k := chunkKey(p.key.site, p.key.date, p.generation, i)
+		if err := tx.Put(file.Days, k, p.sealer.Seal(nil, c, place(file.Days, k, typeChunk))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap makes the generation the day's and removes the one before it.
+func (p *publication) swap(tx *file.Tx) error {
+	k := dayPrefix(p.key.site, p.key.date)
+	plain := binary.BigEndian.AppendUint32([]byte{valueVersion}, p.generation)
+	plain = append(plain, p.header...)
+	if err := tx.Put(file.Catalog, k, p.sealer.Seal(nil, plain, place(file.Catalog, k, typeHeader))); err != nil {
+		return err
+	}
+	if p.generation == 1 {
+		return nil
+	}
+	return tx.DeletePrefix(file.Days, generationPrefix(p.key.site, p.key.date, p.generation-1))
+}
+
+// ErrImporting says that another import or sealing of the site is under way.
+var ErrImporting = errors.New("another import into this site is under way; try again when it has ended")
+
+// hold marks a site as being published to, so that no two writers make the same generation.
+func (s *Store) hold(site schema.Site) bool {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if s.busy[site] {
+		return false
+	}
+	s.busy[site] = true
+	return true
+}
+
+func (s *Store) free(site schema.Site) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	delete(s.busy, site)
+}

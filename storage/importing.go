@@ -1,0 +1,157 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"footfall/storage/day"
+	"footfall/storage/file"
+	"footfall/storage/schema"
+)
+
+// importMark begins the key of an import's mark; no site has this number.
+const importMark = 1<<32 - 1
+
+// Import adds whole days to a site, all or none of them. Days that hold data already are merged with what is added: its visitors
+// are other people. Until Commit nothing of it is visible, and a crash leaves nothing behind.
+type Import struct {
+	s     *Store
+	site  schema.Site
+	days  map[schema.Date]*publication
+	ended bool
+}
+
+// Import begins an import. Errors: ErrNoSite, ErrImporting.
+func (s *Store) Import(site schema.Site) (*Import, error) {
+	if _, ok := s.book.Site(site); !ok {
+		return nil, ErrNoSite
+	}
+	if !s.hold(site) {
+		return nil, ErrImporting
+	}
+	return &Import{s: s, site: site, days: map[schema.Date]*publication{}}, nil
+}
+
+// markKey is the key of a record that is written before the first chunk, so that the next start finds and removes what an import
+// left that never ended. It has twelve bytes, so that it cannot be taken for a day or for counts.
+func (im *Import) markKey() []byte {
+	key := binary.BigEndian.AppendUint32(nil, importMark)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, uint32(im.site)), 0)
+}
+
+// Add seals a day that was built in memory and writes it, not yet visible. Each day can be added once.
+func (im *Import) Add(ctx context.Context, o *day.Open) error {
+	if im.ended || o.Site != im.site || im.days[o.Date] != nil {
+		return errors.New("import: internal error: day added twice, to another site or after the end")
+	}
+	v := o.View()
+	if v.Rows == 0 {
+		return nil
+	}
+	p, err := im.s.prepare(dayKey{im.site, o.Date}, v)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", o.Date, dataError(err))
+	}
+	im.days[o.Date] = p
+	key := im.markKey()
+	plain := []byte{valueVersion}
+	for date, p := range im.days {
+		plain = binary.BigEndian.AppendUint32(dateBytes(plain, date), p.generation)
+	}
+	sealed := im.s.vault.Rest().Seal(nil, plain, place(file.Catalog, key, typeImport))
+	err = im.s.db.Commit(ctx, func(tx *file.Tx) error {
+		if err := tx.Put(file.Catalog, key, sealed); err != nil {
+			return err
+		}
+		return p.putChunks(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("import %s: %w", o.Date, err)
+	}
+	p.chunks = nil // they are in the file; a long import must not hold them
+	return nil
+}
+
+// Commit makes all added days visible at once.
+func (im *Import) Commit(ctx context.Context) error {
+	if im.ended {
+		return errors.New("import: internal error: committed after the end")
+	}
+	s := im.s
+	err := s.db.Submit(file.Op{
+		Write: func(tx *file.Tx) error {
+			for _, p := range im.days {
+				if err := p.swap(tx); err != nil {
+					return err
+				}
+			}
+			return tx.Delete(file.Catalog, im.markKey())
+		},
+		Done: func(err error) {
+			if err == nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for _, p := range im.days {
+					s.setEntryLocked(p.key, entry{p.generation, p.counting})
+				}
+			}
+		},
+	}).Wait(ctx)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	im.end()
+	return nil
+}
+
+// Abort removes what was added. It does nothing after Commit.
+func (im *Import) Abort() error {
+	if im.ended {
+		return nil
+	}
+	defer im.end()
+	if len(im.days) == 0 {
+		return nil
+	}
+	err := im.s.db.Commit(context.Background(), func(tx *file.Tx) error {
+		for date, p := range im.days {
+			if err := tx.DeletePrefix(file.Days, generationPrefix(im.site, date, p.generation)); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(file.Catalog, im.markKey())
+	})
+	if err != nil {
+		return fmt.Errorf("abort import: %w", err)
+	}
+	return nil
+}
+
+func (im *Import) end() {
+	im.ended = true
+	im.s.free(im.site)
+}
+
+// dropImport removes the days of an import that never ended.
+func (s *Store) dropImport(ctx context.Context, key, value []byte) error {
+	plain, err := s.vault.Rest().Open(nil, value, place(file.Catalog, key, typeImport))
+	if err != nil {
+		return fmt.Errorf("mark of an import: %w", err)
+	}
+	if len(plain)%8 != 1 || plain[0] != valueVersion {
+		return fmt.Errorf("%w: mark of an import", ErrDamaged)
+	}
+	site := schema.Site(binary.BigEndian.Uint32(key[4:]))
+	s.cfg.Logger.Warn("removing an import that never ended", "site", site, "days", len(plain)/8)
+	return s.db.Commit(ctx, func(tx *file.Tx) error {
+		for b := plain[1:]; len(b) > 0; b = b[8:] {
+			date := schema.Date(binary.BigEndian.Uint32(b) ^ 1<<31)
+			if err := tx.DeletePrefix(file.Days, generationPrefix(site, date, binary.BigEndian.Uint32(b[4:]))); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(file.Catalog, key)
+	})
+}

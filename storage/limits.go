@@ -1,0 +1,20 @@
+package storage
+
+const (
+	// DefaultCache bytes of decoded columns stay in memory: enough that a dashboard of a busy site answers its next
+	// query without decoding, small beside the 512 MB of the machine we are made for.
+	DefaultCache = 96 << 20
+
+	// maxPendingRows and maxPendingBytes of one day may wait for the commit under way. A commit takes about a millisecond, so
+	// more means that the disk stands still; those who come then are told to come again.
+	maxPendingRows  = 16384
+	maxPendingBytes = 16 << 20
+
+	// maxJournalRows rows, or about maxJournalBytes, go into one journal value: small enough for the file to place easily, large
+	// enough that a busy commit is one value.
+	maxJournalRows  = 4096
+	maxJournalBytes = 1 << 20
+
+	// maxDropReasons different reasons are counted a site and day; the program has fewer, so more is a fault.
+	maxDropReasons = 64
+)

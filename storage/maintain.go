@@ -1,0 +1,209 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"footfall/storage/day"
+	"footfall/storage/file"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+)
+
+// maxPause is the longest Maintain lets its caller sleep: clocks jump and machines are suspended.
+const maxPause = time.Minute
+
+// Maintain destroys the salts of days that are over, writes down counts of dropped events, and seals the days that are over. It returns
+// when it wants to be called next: at the next local midnight of a site, and at least every minute.
+func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, err error) {
+	next = now.Add(maxPause)
+	today := func(zone string) schema.Date {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			return -1 << 31 // no day at all: a salt of a zone nobody knows is stale
+		}
+		return schema.DateOf(now.In(loc))
+	}
+	// The salts go first: whatever fails after this, yesterday can no longer be linked to anyone.
+	if _, err := s.vault.SweepSalts(today); err != nil {
+		return next, fmt.Errorf("destroy salts: %w", err)
+	}
+	for _, site := range s.book.Sites() {
+		zone, err := site.Location()
+		if err != nil {
+			return next, fmt.Errorf("site %d: %w", site.ID, err)
+		}
+		if midnight := (schema.DateOf(now.In(zone)) + 1).Start(zone); midnight.Before(next) {
+			next = midnight
+		}
+	}
+	if err := s.flushDrops(ctx); err != nil {
+		return next, err
+	}
+	return next, s.sealFinished(ctx, today)
+}
+
+// sealFinished seals every open day before today in its site's zone.
+func (s *Store) sealFinished(ctx context.Context, today func(zone string) schema.Date) error {
+	s.mu.RLock()
+	var over []dayKey
+	for k := range s.days {
+		if site, ok := s.book.Site(k.site); ok && k.date < today(site.Timezone) {
+			over = append(over, k)
+		}
+	}
+	s.mu.RUnlock()
+	var errs []error
+	for _, k := range over {
+		if !s.hold(k.site) {
+			continue // an import is at work; the next call finds the day again
+		}
+		if err := s.seal(ctx, k); err != nil {
+			errs = append(errs, fmt.Errorf("seal %s of site %d: %w", k.date, k.site, err))
+		}
+		s.free(k.site)
+	}
+	return errors.Join(errs...)
+}
+
+// seal moves an open day from its journal to the sealed days in one transaction.
+func (s *Store) seal(ctx context.Context, key dayKey) error {
+	s.mu.RLock()
+	od := s.days[key]
+	s.mu.RUnlock()
+	if od == nil {
+		return nil
+	}
+	od.mu.Lock()
+	od.closed = true
+	last := od.next
+	od.mu.Unlock()
+	if last != nil {
+		if err := last.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	// Ops end in order, so after one more commit nothing of this day is under way.
+	if err := s.db.Commit(ctx, func(*file.Tx) error { return nil }); err != nil {
+		return err
+	}
+	v := od.open.View()
+	if v.Rows == 0 {
+		s.mu.Lock()
+		delete(s.days, key)
+		s.mu.Unlock()
+		return nil
+	}
+	p, err := s.prepare(key, v)
+	if err != nil {
+		return err
+	}
+	return s.db.Submit(file.Op{
+		Write: func(tx *file.Tx) error {
+			if err := p.putChunks(tx); err != nil {
+				return err
+			}
+			if err := p.swap(tx); err != nil {
+				return err
+			}
+			return tx.DeletePrefix(file.Journal, dayPrefix(key.site, key.date))
+		},
+		Done: func(err error) {
+			if err == nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				delete(s.days, key)
+				s.setEntryLocked(key, entry{p.generation, p.counting})
+			}
+		},
+	}).Wait(ctx)
+}
+
+// Count returns the number of events of a site, engagement left out.
+func (s *Store) Count(site schema.Site) (events int64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range s.catalog[site] {
+		events += int64(e.counting)
+	}
+	for k, od := range s.days {
+		if k.site == site {
+			events += int64(od.open.Counting())
+		}
+	}
+	return events
+}
+
+// Span returns the first and last day of a site that hold events.
+func (s *Store) Span(site schema.Site) (first, last schema.Date, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, d := range s.datesLocked(site) {
+		if od := s.days[dayKey{site, d}]; od != nil && od.open.Rows() == 0 {
+			if _, sealed := s.catalog[site][d]; !sealed {
+				continue
+			}
+		}
+		if !ok {
+			first, ok = d, true
+		}
+		last = d
+	}
+	return first, last, ok
+}
+
+// Current returns how many distinct visitors had an event in the five minutes before now.
+func (s *Store) Current(site schema.Site, now time.Time) int {
+	const window = 5 * 60
+	s.mu.RLock()
+	var open []*day.Open
+	for k, od := range s.days {
+		if k.site == site {
+			open = append(open, od.open)
+		}
+	}
+	s.mu.RUnlock()
+	n := 0
+	for _, o := range open {
+		n += o.Current(now.Unix() - window)
+	}
+	return n
+}
+
+// Export calls fn for every event of the days from first to last, engagement included, in the order of days and, within a day, of time.
+// The visitor is a number that means something only within its day. What fn is given is valid until it returns.
+func (s *Store) Export(ctx context.Context, site schema.Site, first, last schema.Date, fn func(visitor uint32, a *schema.Attributes, e *day.Event) error) error {
+	days, err := s.Days(site, first, last)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		views, release, err := d.Views()
+		if errors.Is(err, errStale) { // merged since the list was made: look the day up again
+			var again []query.Day
+			if again, err = s.Days(site, d.Date, d.Date); err == nil && len(again) == 1 {
+				views, release, err = again[0].Views()
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("export %s: %w", d.Date, dataError(err))
+		}
+		offset := uint32(0)
+		for _, v := range views {
+			if err = v.Each(func(visitor uint32, a *schema.Attributes, e *day.Event) error { return fn(offset+visitor, a, e) }); err != nil {
+				break
+			}
+			offset += uint32(v.Visitors)
+		}
+		release()
+		if err != nil {
+			return fmt.Errorf("export %s: %w", d.Date, dataError(err))
+		}
+	}
+	return nil
+}

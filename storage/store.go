@@ -1,0 +1,337 @@
+// Package storage turns events into sealed bytes and sealed bytes into answers. A Store is one data directory: the data
+// file, the vault with its keys and salts, and what is open in memory.
+//
+// Keys in the data file are numbers, big-endian; dates have their sign bit flipped so that they sort.
+//
+//	bucket   key                                    value, sealed with
+//	Journal  site u32, date u32, sequence u64       day.Open.Encode                                    the site's key
+//	Days     site u32, date u32, generation u32,    a chunk of day.Seal                                the site's key
+//	         chunk u32
+//	Catalog  site u32, date u32                     version, generation u32, header of day.Seal        the site's key
+//	Catalog  site u32, date u32, 1                  version, counts of dropped events by reason        the rest key
+//	Catalog  ff ff ff ff, site u32, 0 u32           version, date and generation of each day an        the rest key
+//	                                                import has written and not yet made visible
+//
+// A day is in the catalog with exactly one generation. A merge writes the next generation and then swaps the catalog's entry, in
+// one transaction with the removal of what it replaces.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"footfall/storage/account"
+	"footfall/storage/day"
+	"footfall/storage/file"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+	"footfall/storage/seal"
+)
+
+// The four refusals, and what else callers tell apart.
+var (
+	ErrRunning      = file.ErrRunning      // another process has the data directory
+	ErrWrongKey     = seal.ErrWrongKey     // the key is not this vault's
+	ErrVaultDamaged = seal.ErrVaultDamaged // footfall.vault is damaged or gone
+	ErrDamaged      = errors.New("the data are damaged")
+	ErrMissing      = errors.New("no Footfall data here")
+	ErrPoisoned     = file.ErrPoisoned // a commit failed: nothing is written any more, reading goes on
+	ErrBusy         = file.ErrBusy     // the disk does not keep up
+	ErrDayClosed    = errors.New("the day is closed")
+	ErrNoSite       = errors.New("no such site")
+)
+
+// Names of the files of a data directory.
+const (
+	dataName  = "footfall.db"
+	vaultName = "footfall.vault"
+	keyName   = "footfall.key"
+)
+
+// Config says where a store is and how to open it.
+type Config struct {
+	Dir     string
+	KeyFile string // default: footfall.key in Dir
+	Create  bool   // make the directory, key, vault and data file if there are none
+	Now     func() time.Time
+	Logger  *slog.Logger
+	// MaxSize bounds the data file in bytes; 0 does not. A full file refuses events and answers queries.
+	MaxSize int
+	// Cache bounds the memory for decoded columns, in bytes; 0 is DefaultCache.
+	Cache int
+}
+
+// Store is an open data directory. It is safe for concurrent use.
+type Store struct {
+	cfg      Config
+	db       *file.DB
+	vault    *seal.Vault
+	book     *account.Book
+	engine   query.Engine
+	recovery string
+	cache    *cache
+
+	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
+	days    map[dayKey]*openDay
+	catalog map[schema.Site]map[schema.Date]entry
+
+	publishing sync.Mutex // guards busy
+	busy       map[schema.Site]bool
+
+	drops drops
+}
+
+type dayKey struct {
+	site schema.Site
+	date schema.Date
+}
+
+// Open opens the data directory and brings back the open days from their journals.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.KeyFile == "" {
+		cfg.KeyFile = filepath.Join(cfg.Dir, keyName)
+	}
+	if cfg.Cache == 0 {
+		cfg.Cache = DefaultCache
+	}
+	s := &Store{
+		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{},
+		cache: newCache(cfg.Cache),
+	}
+	s.engine.Source = s
+	if err := s.openFiles(); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	return s, nil
+}
+
+func (s *Store) openFiles() error {
+	path := filepath.Join(s.cfg.Dir, dataName)
+	fileCfg := file.Config{Path: path, Logger: s.cfg.Logger, MaxSize: s.cfg.MaxSize}
+	fresh := false
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !s.cfg.Create {
+			return fmt.Errorf("%w: there is no %s in %s; name another directory with --data, or run `footfall serve` to begin", ErrMissing, dataName, s.cfg.Dir)
+		}
+		if _, err := os.Stat(filepath.Join(s.cfg.Dir, vaultName)); err == nil {
+			return fmt.Errorf("%w: %s has a %s but no %s; restore the data file, or move the vault away to begin anew", ErrDamaged, s.cfg.Dir, vaultName, dataName)
+		}
+		fresh = true
+	}
+	if fresh {
+		if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+			return fmt.Errorf("make data directory: %w", err)
+		}
+		s.db, err = file.Create(fileCfg)
+	} else {
+		s.db, err = file.Open(fileCfg)
+	}
+	if err != nil {
+		return dataError(err)
+	}
+	return s.openVault()
+}
+
+// openVault opens the vault, or makes it where the data file is new. A start that died in between left a data file without
+// records and no vault: that is made now.
+func (s *Store) openVault() error {
+	path := filepath.Join(s.cfg.Dir, vaultName)
+	key := seal.KeySource{File: s.cfg.KeyFile}
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		empty, err := s.empty()
+		if err != nil {
+			return err
+		}
+		if !empty {
+			return fmt.Errorf("%w: %s is gone; without its keys the data cannot be read, put it back from a copy", ErrVaultDamaged, path)
+		}
+		if _, err := os.Stat(s.cfg.KeyFile); errors.Is(err, fs.ErrNotExist) {
+			if err := seal.NewKeyFile(s.cfg.KeyFile); err != nil {
+				return fmt.Errorf("make key file: %w", err)
+			}
+		}
+		if s.vault, s.recovery, err = seal.CreateVault(path, s.db.ID(), key); err != nil {
+			return fmt.Errorf("make vault: %w", err)
+		}
+		return nil
+	}
+	if s.vault, err = seal.OpenVault(path, key); err != nil {
+		return fmt.Errorf("open vault %s: %w", path, err)
+	}
+	for _, note := range s.vault.Notes() {
+		s.cfg.Logger.Warn("vault", "note", note)
+	}
+	if s.vault.StoreID() != s.db.ID() {
+		return fmt.Errorf("%w: %s belongs to another data file", ErrVaultDamaged, path)
+	}
+	return nil
+}
+
+var errFound = errors.New("found")
+
+func (s *Store) empty() (bool, error) {
+	for _, b := range []file.Bucket{file.Accounts, file.Catalog, file.Journal} {
+		err := s.db.Scan(context.Background(), b, nil, func(_, _ []byte) error { return errFound })
+		if errors.Is(err, errFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, dataError(err)
+		}
+	}
+	return true, nil
+}
+
+// dataError marks what the file, the seal or a decoder calls damaged.
+func dataError(err error) error {
+	if errors.Is(err, file.ErrDamaged) || errors.Is(err, seal.ErrDamaged) || errors.Is(err, account.ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+func (s *Store) load(ctx context.Context) (err error) {
+	if s.book, err = account.Open(s.db, s.vault.Rest()); err != nil {
+		return dataError(err)
+	}
+	if err := s.finishRemovals(ctx); err != nil {
+		return err
+	}
+	if err := s.loadCatalog(ctx); err != nil {
+		return dataError(err)
+	}
+	return dataError(s.replay(ctx))
+}
+
+// Close seals nothing and loses nothing: what waits is committed, the open days come back from the journal.
+func (s *Store) Close() error {
+	err := s.flushDrops(context.Background())
+	if s.db.Poisoned() != nil {
+		err = nil // said when it happened; dropped counts are not worth a failed stop
+	}
+	return errors.Join(err, s.closeFiles())
+}
+
+func (s *Store) closeFiles() error {
+	var errs []error
+	for _, c := range []io.Closer{closer(s.db != nil, s.db), closer(s.vault != nil, s.vault)} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func closer(there bool, c io.Closer) io.Closer {
+	if there {
+		return c
+	}
+	return nil
+}
+
+// Accounts returns sites, people and tokens.
+func (s *Store) Accounts() *account.Book { return s.book }
+
+// RecoveryKey returns the recovery key of a store that this Open has made, to be shown once; otherwise "".
+func (s *Store) RecoveryKey() string { return s.recovery }
+
+// KeyFile returns the path of the key file and whether it lies in the data directory, beside what it opens.
+func (s *Store) KeyFile() (path string, beside bool) {
+	dir, err1 := filepath.Abs(s.cfg.Dir)
+	key, err2 := filepath.Abs(s.cfg.KeyFile)
+	return s.cfg.KeyFile, err1 == nil && err2 == nil && filepath.Dir(key) == dir
+}
+
+// Salt returns the zone's salt of a day; see seal.Vault.Salt.
+func (s *Store) Salt(zone string, date schema.Date) ([32]byte, error) {
+	return s.vault.Salt(zone, date)
+}
+
+// Healthy returns nil, or why events are refused.
+func (s *Store) Healthy() error { return s.db.Poisoned() }
+
+// Stats describes the data file.
+func (s *Store) Stats() file.Stats { return s.db.Stats() }
+
+// Query answers q. Zone may be left nil: it is the site's.
+func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) {
+	site, ok := s.book.Site(q.Site)
+	if !ok {
+		return query.Result{}, ErrNoSite
+	}
+	if q.Zone == nil {
+		zone, err := site.Location()
+		if err != nil {
+			return query.Result{}, fmt.Errorf("zone of %s: %w", site.Timezone, err)
+		}
+		q.Zone = zone
+	}
+	// A day that is merged while it is read leaves the reader with the old entry and no chunks: look again.
+	for try := 0; ; try++ {
+		r, err := s.engine.Query(ctx, q)
+		if !errors.Is(err, errStale) || try == 3 {
+			return r, dataError(err)
+		}
+	}
+}
+
+var errStale = errors.New("the day was replaced while it was read")
+
+// Days implements query.Source.
+func (s *Store) Days(site schema.Site, first, last schema.Date) ([]query.Day, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []query.Day
+	add := func(date schema.Date) {
+		e, sealed := s.catalog[site][date]
+		open := s.days[dayKey{site, date}]
+		if !sealed && (open == nil || open.open.Rows() == 0) {
+			return
+		}
+		out = append(out, query.Day{Date: date, Views: func() ([]*day.View, func(), error) { return s.views(site, date, e, sealed, open) }})
+	}
+	for _, date := range s.datesLocked(site) {
+		if date >= first && date <= last {
+			add(date)
+		}
+	}
+	return out, nil
+}
+
+// views returns the parts of a day and what to call when they are no longer read.
+func (s *Store) views(site schema.Site, date schema.Date, e entry, sealed bool, open *openDay) ([]*day.View, func(), error) {
+	var views []*day.View
+	release := func() {}
+	if sealed {
+		v, done, err := s.sealedView(dayKey{site, date}, e)
+		if err != nil {
+			return nil, nil, err
+		}
+		views, release = append(views, v), done
+	}
+	if open != nil {
+		if v := open.open.View(); v.Rows > 0 {
+			views = append(views, v)
+		}
+	}
+	return views, release, nil
+}
