@@ -1,0 +1,298 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"footfall/storage"
+	"footfall/storage/account"
+	"footfall/storage/day"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+)
+
+// clock is a clock that tests set.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func mustOpen(t testing.TB, dir string, c *clock) *storage.Store {
+	t.Helper()
+	s, err := storage.Open(context.Background(), storage.Config{Dir: dir, Create: true, Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func mustSite(t testing.TB, s *storage.Store) account.Site {
+	t.Helper()
+	site, err := s.AddSite(context.Background(), "example.com", "Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
+}
+
+func pageview(at time.Time, visit uint32, visitor uint64, fresh bool, path string) day.Row {
+	r := day.Row{Visit: visit, Event: day.Event{Time: at.Unix(), Name: day.Pageview, Hostname: "example.com", Pathname: path, Interactive: true, ScrollDepth: day.NoScroll}}
+	if fresh {
+		r.New = &day.NewVisit{Visitor: visitor}
+		r.New.Attributes[schema.Country] = "DE"
+	}
+	return r
+}
+
+func mustAppend(t testing.TB, s *storage.Store, o *day.Open, rows ...day.Row) {
+	t.Helper()
+	c, err := s.Append(o, rows...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func total(t testing.TB, s *storage.Store, site schema.Site, metric query.Metric, first, last schema.Date) float64 {
+	t.Helper()
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	r, err := s.Query(context.Background(), query.Query{Site: site, Range: query.Days(first, last, zone), Metrics: []query.Metric{metric}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Rows[0].Metrics[0].Number
+}
+
+func TestEventsSurviveReopenAndSealing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	if s.RecoveryKey() == "" {
+		t.Error("a new store gives no recovery key")
+	}
+	site := mustSite(t, s)
+	date := schema.DateOf(c.now)
+	o, err := s.OpenDay(site.ID, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"), pageview(c.now.Add(time.Minute), 0, 1, false, "/a"))
+	mustAppend(t, s, o, pageview(c.now.Add(time.Minute), 1, 2, true, "/"))
+	check := func(when string) {
+		t.Helper()
+		for m, want := range map[query.Metric]float64{query.Visitors: 2, query.Visits: 2, query.Pageviews: 3, query.BounceRate: 50, query.VisitDuration: 30} {
+			if got := total(t, s, site.ID, m, date, date); got != want {
+				t.Errorf("%s: %s: got %v, want %v", when, m, got, want)
+			}
+		}
+		if got := s.Count(site.ID); got != 3 {
+			t.Errorf("%s: got %d events, want 3", when, got)
+		}
+		if err := s.Check(context.Background(), nil); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	reopen := func() {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = mustOpen(t, dir, c)
+		if s.RecoveryKey() != "" {
+			t.Error("an old store gives a recovery key")
+		}
+	}
+	check("open")
+	reopen()
+	check("reopened")
+	c.now = c.now.Add(24 * time.Hour)
+	if _, err := s.Maintain(context.Background(), c.now); err != nil {
+		t.Fatal(err)
+	}
+	check("sealed")
+	if _, err := s.Append(o, pageview(c.now, 2, 3, true, "/")); !errors.Is(err, storage.ErrDayClosed) {
+		t.Errorf("append to a sealed day: got %v, want ErrDayClosed", err)
+	}
+	reopen()
+	check("sealed and reopened")
+	if first, last, ok := s.Span(site.ID); !ok || first != date || last != date {
+		t.Errorf("span: got %v to %v, %v", first, last, ok)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	if _, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "none")}); !errors.Is(err, storage.ErrMissing) {
+		t.Errorf("no directory: got %v, want ErrMissing", err)
+	}
+	c := &clock{time.Now()}
+	s := mustOpen(t, filepath.Join(dir, "a"), c)
+	if _, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "a")}); !errors.Is(err, storage.ErrRunning) {
+		t.Errorf("already open: got %v, want ErrRunning", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := mustOpen(t, filepath.Join(dir, "b"), c)
+	_ = other.Close()
+	_, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "a"), KeyFile: filepath.Join(dir, "b", "footfall.key")})
+	if !errors.Is(err, storage.ErrWrongKey) {
+		t.Errorf("another key: got %v, want ErrWrongKey", err)
+	}
+}
+
+func TestImportIsAllOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	site := mustSite(t, s)
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	date := schema.DateOf(c.now)
+	imported := func() *day.Open {
+		o := day.NewOpen(site.ID, date, zone)
+		if err := o.Apply([]day.Row{pageview(c.now, 0, 1, true, "/"), pageview(c.now, 1, 2, true, "/b")}); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	add := func() *storage.Import {
+		im, err := s.Import(site.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := im.Add(ctx, imported()); err != nil {
+			t.Fatal(err)
+		}
+		return im
+	}
+	im := add()
+	if _, err := s.Import(site.ID); !errors.Is(err, storage.ErrImporting) {
+		t.Errorf("second import: got %v, want ErrImporting", err)
+	}
+	if err := im.Abort(); err != nil || s.Count(site.ID) != 0 {
+		t.Fatalf("after abort: %v, %d events", err, s.Count(site.ID))
+	}
+	add() // and the process dies
+	_ = s.Close()
+	s = mustOpen(t, dir, c)
+	if n := s.Count(site.ID); n != 0 {
+		t.Fatalf("after a crash: got %d events, want 0", n)
+	}
+	for round := 1; round <= 2; round++ {
+		if err := add().Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := total(t, s, site.ID, query.Visitors, date, date), float64(2*round); got != want {
+			t.Errorf("import %d: got %v visitors, want %v", round, got, want)
+		}
+	}
+	o, err := s.OpenDay(site.ID, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
+	if got := total(t, s, site.ID, query.Visitors, date, date); got != 5 {
+		t.Errorf("sealed and open part: got %v visitors, want 5", got)
+	}
+	c.now = c.now.Add(24 * time.Hour)
+	if _, err := s.Maintain(ctx, c.now); err != nil {
+		t.Fatal(err)
+	}
+	if got := total(t, s, site.ID, query.Visitors, date, date); got != 5 {
+		t.Errorf("merged: got %v visitors, want 5", got)
+	}
+	if err := s.Check(ctx, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRemovedSiteIsGone(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	site := mustSite(t, s)
+	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
+	s.Dropped(site.ID, o.Date, "bot", 3)
+	if err := s.RemoveSite(ctx, site.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(o, pageview(c.now, 0, 1, false, "/")); !errors.Is(err, storage.ErrDayClosed) {
+		t.Errorf("append: got %v, want ErrDayClosed", err)
+	}
+	if _, err := s.Query(ctx, query.Query{Site: site.ID}); !errors.Is(err, storage.ErrNoSite) {
+		t.Errorf("query: got %v, want ErrNoSite", err)
+	}
+	_ = s.Close()
+	s = mustOpen(t, dir, c)
+	again := mustSite(t, s)
+	if again.ID == site.ID || s.Count(again.ID) != 0 || len(s.DropCounts(again.ID, 0, 1<<30)) != 0 {
+		t.Errorf("a new site of that name has number %d and %d events", again.ID, s.Count(again.ID))
+	}
+}
+
+func TestDropCountsSurviveReopen(t *testing.T) {
+	dir := t.TempDir()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	site := mustSite(t, s)
+	date := schema.DateOf(c.now)
+	s.Dropped(site.ID, date, "bot", 2)
+	_ = s.Close()
+	s = mustOpen(t, dir, c)
+	s.Dropped(site.ID, date, "bot", 1)
+	if got := s.DropCounts(site.ID, date, date)["bot"][date]; got != 3 {
+		t.Errorf("got %d, want 3", got)
+	}
+}
+
+func TestFullFileRefusesEventsAndAnswers(t *testing.T) {
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	ctx := context.Background()
+	dir := t.TempDir()
+	s, err := storage.Open(ctx, storage.Config{Dir: dir, Create: true, Now: c.Now, MaxSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := mustSite(t, s)
+	date := schema.DateOf(c.now)
+	o, err := s.OpenDay(site.ID, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acknowledged := uint32(0)
+	for {
+		commit, err := s.Append(o, pageview(c.now, acknowledged, uint64(acknowledged)+1, true, "/"+string(make([]byte, 1500))))
+		if err == nil {
+			err = commit.Wait(ctx)
+		}
+		if err != nil {
+			if !errors.Is(err, storage.ErrPoisoned) {
+				t.Fatalf("full: got %v, want ErrPoisoned", err)
+			}
+			break
+		}
+		if acknowledged++; acknowledged > 5000 {
+			t.Fatal("the file never gets full")
+		}
+	}
+	if got := total(t, s, site.ID, query.Visitors, date, date); got != float64(acknowledged) {
+		t.Errorf("full: got %v visitors, want %d", got, acknowledged)
+	}
+	_ = s.Close()
+	s = mustOpen(t, dir, c)
+	if got := total(t, s, site.ID, query.Visitors, date, date); got < float64(acknowledged) || got > float64(acknowledged)+1 {
+		t.Errorf("reopened: got %v visitors, want %d or one more", got, acknowledged)
+	}
+}
