@@ -49,9 +49,12 @@ export interface Range {
 
 export const intervals: readonly Interval[] = ["hour", "day", "week", "month"];
 
+/** normalPeriod is what a dashboard shows unless told otherwise. */
+export const normalPeriod: PeriodKey = "28d";
+
 /** defaultPeriod shows a site's first day as it happens, later ones at a glance. */
 export function defaultPeriod(firstData: Day | null, today: Day): PeriodKey {
-  return firstData === null || firstData >= today ? "day" : "28d";
+  return firstData === null || firstData >= today ? "day" : normalPeriod;
 }
 
 /** rangeOf gives the days of a choice. firstData is the first day that holds data, for "all". */

@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError, type AppState, getState, getStatus, type Site, type Status } from "./api.ts";
 import { type Day, todayIn } from "./dates.ts";
-import { type Choice, defaultPeriod, type Interval, intervalsFor, type Range, rangeOf } from "./periods.ts";
+import { type Choice, defaultPeriod, type Interval, intervalsFor, normalPeriod, type Range, rangeOf } from "./periods.ts";
 import { domain, view } from "./router.ts";
 
 /** app is undefined until the server has answered for the first time. */
@@ -32,7 +32,7 @@ export const today = computed<Day>(() => {
 
 export const choice = computed<Choice>(() => {
   const v = view.value;
-  return { period: v.period ?? defaultPeriod(status.value?.first ?? null, today.value), date: v.date, from: v.from, to: v.to };
+  return { period: v.period ?? (status.value?.domain === domain.value ? defaultPeriod(status.value.first, today.value) : normalPeriod), date: v.date, from: v.from, to: v.to };
 });
 
 const rangeText = computed(() => {

@@ -18,8 +18,8 @@ export function Panel({ panel }: { panel: PanelKey }) {
         <h2>{panels[panel].title}</h2>
         <Tabs panel={panel} report={report} />
       </div>
-      {report.tab === "Campaigns" && <Campaigns report={report} />}
       <div class="panel-body" role={tabsOf(panel).length > 1 ? "tabpanel" : undefined} id={panel + "-body"} aria-labelledby={tabsOf(panel).length > 1 ? `${panel}-tab-${report.tab}` : undefined}>
+        {report.tab === "Campaigns" && <Campaigns report={report} />}
         <Body panel={panel} />
       </div>
     </section>
@@ -93,7 +93,7 @@ function Body({ panel }: { panel: PanelKey }) {
   const most = Math.max(1, ...rows.map((r) => r.metrics[0] ?? 0));
   return (
     <div class={slot.busy ? "stale" : ""} aria-busy={slot.busy}>
-      <div class="row-head" aria-hidden="true"><span>{wanted.title}</span><span>Visitors</span><span class="share">%</span></div>
+      <div class="row-head" aria-hidden="true"><span>{wanted.tab === "Campaigns" ? "" : wanted.title}</span><span>Visitors</span><span class="share">%</span></div>
       <ul class="rows">
         {rows.map((r) => (
           <Row key={r.dimensions[0]} report={wanted} value={r.dimensions[0] ?? ""} visitors={r.metrics[0] ?? 0} share={r.metrics[1] ?? null} most={most} />
