@@ -18,7 +18,9 @@ import (
 // noon is a Wednesday in Berlin, two hours before UTC.
 var noon = time.Date(2026, 5, 20, 10, 30, 15, 0, time.UTC)
 
-func berlin() account.Site { return account.Site{ID: 1, Domain: "example.org", Timezone: "Europe/Berlin"} }
+func berlin() account.Site {
+	return account.Site{ID: 1, Domain: "example.org", Timezone: "Europe/Berlin"}
+}
 
 func options(strict bool) api.Options {
 	return api.Options{Site: berlin(), Now: noon, Strict: strict, Start: func() (schema.Date, bool) {

@@ -44,6 +44,14 @@ type state struct {
 	sessions map[[32]byte]Session
 }
 
+func newState() *state {
+	return &state{
+		sites: map[schema.Site]Site{}, domains: map[string]schema.Site{},
+		users: map[uint64]User{}, emails: map[string]uint64{},
+		tokens: map[[32]byte]Token{}, sessions: map[[32]byte]Session{},
+	}
+}
+
 // Book is safe for concurrent use. Reading takes no lock.
 type Book struct {
 	db   *file.DB
@@ -56,11 +64,7 @@ type Book struct {
 // Open reads the book from db. Errors wrap ErrDamaged or seal.ErrDamaged where a record does not decode.
 func Open(db *file.DB, rest *seal.Sealer) (*Book, error) {
 	b := &Book{db: db, rest: rest}
-	s := &state{
-		sites: map[schema.Site]Site{}, domains: map[string]schema.Site{},
-		users: map[uint64]User{}, emails: map[string]uint64{},
-		tokens: map[[32]byte]Token{}, sessions: map[[32]byte]Session{},
-	}
+	s := newState()
 	err := db.Scan(context.Background(), file.Accounts, nil, func(key, value []byte) error { return b.load(s, key, value) })
 	if err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)

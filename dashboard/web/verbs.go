@@ -1,0 +1,48 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// Healthcheck is `footfall healthcheck`. It needs no store: it asks a running server over its listener, as a monitor would, so that
+// a container without other tools can say whether it is well.
+type Healthcheck struct {
+	Listen string `default:"127.0.0.1:8080" help:"Where the server listens." placeholder:"HOST:PORT"`
+}
+
+// Run returns nil if the server is ready.
+func (v *Healthcheck) Run() error {
+	host, port, err := net.SplitHostPort(v.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen %q: want HOST:PORT", v.Listen)
+	}
+	// A server that listens everywhere is reached on this machine's own address.
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip != nil && ip.IsUnspecified() && ip.To4() != nil:
+		host = "127.0.0.1"
+	case ip != nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	address := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/api/system/health/ready"}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return fmt.Errorf("ask server: %w", err)
+	}
+	// A proxy named by the environment is for other hosts.
+	client := http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	answer, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("ask server on %s: no answer: is it running there? --listen names another place", address.Host)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("server on %s is not ready (status %d): its log says why", address.Host, answer.StatusCode)
+	}
+	return nil
+}
