@@ -1,0 +1,170 @@
+// Package ingest turns a request into an event: [Handler] does it for live traffic, [Import] for files. Address and
+// User-Agent of a request live only in this package and its children, in memory, for the one request: what goes on to
+// storage is a number that means nothing after midnight and a few words such as "Firefox".
+package ingest
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"footfall/ingest/agent"
+	"footfall/ingest/geo"
+	"footfall/ingest/shield"
+	"footfall/ingest/source"
+	"footfall/storage"
+	"footfall/storage/account"
+	"footfall/storage/day"
+	"footfall/storage/schema"
+)
+
+// Config says what a Handler works with.
+type Config struct {
+	Store   *storage.Store
+	Agents  *agent.Parser    // nil: as built into the program; the same for the next two
+	Places  *geo.DB          // where addresses are
+	Sources *source.Table    // names of sources
+	Trusted []netip.Prefix   // proxies whose X-Forwarded-For counts
+	Now     func() time.Time // nil: time.Now
+	Logger  *slog.Logger     // nil: silent
+}
+
+// store is what live traffic needs of storage. Append queues one row and returns at once, in the order of its calls; the
+// row is on disk when Wait returns nil. Its errors are those of storage.Store.
+type store interface {
+	Site(domain string) (account.Site, bool)
+	Salt(zone string, day schema.Date) ([32]byte, error)
+	OpenDay(site schema.Site, day schema.Date) (*day.Open, error)
+	Append(o *day.Open, row day.Row) (storage.Commit, error)
+	Dropped(site schema.Site, day schema.Date, reason string)
+}
+
+// live makes a storage.Store a store.
+type live struct{ *storage.Store }
+
+func (s live) Site(domain string) (account.Site, bool) { return s.Accounts().SiteByDomain(domain) }
+
+func (s live) Append(o *day.Open, row day.Row) (storage.Commit, error) { return s.Store.Append(o, row) }
+
+func (s live) Dropped(site schema.Site, d schema.Date, reason string) {
+	s.Store.Dropped(site, d, reason, 1)
+}
+
+// Handler answers POST /api/event and GET /api/error. It is safe for concurrent use.
+type Handler struct {
+	store   store
+	agents  *agent.Parser
+	places  *geo.DB
+	sources *source.Table
+	trusted []netip.Prefix
+	clock   clock
+	log     *slog.Logger
+
+	counters counters
+	bodies   sync.Pool     // of *[]byte
+	large    chan struct{} // holds one token for every large body under way
+
+	mu    sync.RWMutex // guards lanes
+	lanes map[schema.Site]*lane
+}
+
+// New returns a handler that stores into cfg.Store.
+func New(cfg Config) (*Handler, error) { return newHandler(cfg, live{cfg.Store}) }
+
+func newHandler(cfg Config, s store) (*Handler, error) {
+	var errs [3]error
+	if cfg.Agents == nil {
+		cfg.Agents, errs[0] = builtAgents()
+	}
+	if cfg.Places == nil {
+		cfg.Places, errs[1] = builtPlaces()
+	}
+	if cfg.Sources == nil {
+		cfg.Sources, errs[2] = builtSources()
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{
+		store: s, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
+		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
+		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
+		large:  make(chan struct{}, maxLargeBodies),
+		lanes:  map[schema.Site]*lane{},
+	}, nil
+}
+
+// ServeHTTP answers the paths of the Events API; the rest is not found.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header["Access-Control-Allow-Origin"] = allowOrigin
+	header["Access-Control-Expose-Headers"] = exposeHeaders
+	header["Access-Control-Allow-Credentials"] = allowCredentials
+	switch {
+	case r.Method == http.MethodOptions:
+		header.Set("Access-Control-Max-Age", "1728000")
+		header.Set("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")
+		header.Set("Access-Control-Allow-Headers", "Authorization,Content-Type,Accept,Origin,User-Agent,DNT,Cache-Control,"+
+			"X-Mx-ReqToken,Keep-Alive,X-Requested-With,If-Modified-Since,X-CSRF-Token")
+		w.WriteHeader(http.StatusNoContent)
+	case r.URL.Path == "/api/error":
+		w.WriteHeader(http.StatusOK)
+	case r.URL.Path != "/api/event":
+		http.NotFound(w, r)
+	case r.Method != http.MethodPost:
+		header.Set("Allow", "POST, OPTIONS")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	default:
+		h.event(w, r)
+	}
+}
+
+// Header values that every answer has. Nobody writes to them.
+var (
+	allowOrigin      = []string{"*"}
+	exposeHeaders    = []string{""}
+	allowCredentials = []string{"true"}
+	plainText        = []string{"text/plain; charset=utf-8"}
+	okBody           = []byte("ok")
+)
+
+// Counts says what became of the requests since the start. An event for two sites counts twice.
+type Counts struct {
+	Accepted int64                   // on disk and acknowledged
+	Refused  int64                   // answered 503: nothing is lost that was acknowledged
+	Dropped  map[shield.Reason]int64 // every reason is there
+}
+
+type counters struct {
+	accepted, refused atomic.Int64
+	dropped           [len(shield.Reasons)]atomic.Int64
+}
+
+// Snapshot returns the counts so far.
+func (h *Handler) Snapshot() Counts {
+	c := Counts{h.counters.accepted.Load(), h.counters.refused.Load(), make(map[shield.Reason]int64, len(shield.Reasons))}
+	for i := range shield.Reasons {
+		c.Dropped[shield.Reasons[i].Reason] = h.counters.dropped[i].Load()
+	}
+	return c
+}
+
+// drop counts a hit that is not stored. A site of 0 is none.
+func (h *Handler) drop(site schema.Site, d schema.Date, reason shield.Reason) {
+	if i := reason.Index(); i >= 0 {
+		h.counters.dropped[i].Add(1)
+	}
+	if site != 0 {
+		h.store.Dropped(site, d, string(reason))
+	}
+}

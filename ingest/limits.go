@@ -1,0 +1,30 @@
+package ingest
+
+import "time"
+
+const (
+	// smallBody is where the buffer of a body starts, in bytes: nearly all bodies are smaller.
+	smallBody = 4 << 10
+	// largeBody is the size in bytes from which a body needs one of maxLargeBodies places: a valid event of this size is
+	// very rare, and many at once would fill the memory of a small machine.
+	largeBody      = 64 << 10
+	maxLargeBodies = 16
+
+	// maxClampedJump is how far the clock may jump back without time running twice. Time stands still instead, so that
+	// a correction around midnight does not reopen the day that just ended.
+	maxClampedJump = time.Hour
+	// maxAttempts bounds how often an event is placed anew because its day ended or was replaced meanwhile.
+	maxAttempts = 4
+
+	// Seconds a client is asked to wait: a full queue drains in a moment, a poisoned store needs a restart.
+	retryBusy   = "1"
+	retryBroken = "30"
+
+	// maxShownLines is how many bad lines an import reports one by one, and maxShownReasons how many different reasons it counts after.
+	maxShownLines   = 20
+	maxShownReasons = 50
+	// maxFuture is how far ahead of the clock an imported event may be: time zones and clocks differ, by less than a day.
+	maxFuture = 24 * time.Hour
+	// applyBatch is how many rows are handed to a day at once, and how many lines pass between looks at the context.
+	applyBatch = 1024
+)
