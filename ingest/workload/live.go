@@ -18,6 +18,7 @@ import (
 const (
 	liveEvery = 9 * time.Second  // between two visits, on average
 	livePause = 40 * time.Second // on a page, at most: nobody watches a demo for longer
+	liveFirst = 5                // visits at once, so that the first look finds somebody
 )
 
 // Live sends visits to a site as their browsers would, to handler, until ctx ends and the last has been answered. Each is from
@@ -30,7 +31,7 @@ func (g *Generator) Live(ctx context.Context, handler http.Handler, domain strin
 		events := g.session(r, nil, g.first(r, schema.DateOf(time.Now().UTC()), n))
 		remote := netip.AddrPortFrom(publicAddress(r), 50000).String()
 		visits.Go(func() { g.visit(ctx, handler, domain, remote, events) })
-		if !sleep(ctx, time.Duration(r.ExpFloat64()*float64(liveEvery))) {
+		if n >= liveFirst && !sleep(ctx, time.Duration(r.ExpFloat64()*float64(liveEvery))) {
 			return
 		}
 	}

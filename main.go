@@ -1,0 +1,450 @@
+// Footfall counts visits to websites without following anyone. This file lists the verbs, wires the rooms together, runs
+// them and stops them; what a verb does is written in the room it speaks for.
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "time/tzdata" // a machine without zones, such as an empty container, still knows local midnight
+
+	"footfall/assets"
+	"footfall/dashboard/admin"
+	"footfall/dashboard/api"
+	"footfall/dashboard/auth"
+	"footfall/dashboard/metrics"
+	"footfall/dashboard/terminal"
+	"footfall/dashboard/web"
+	"footfall/ingest"
+	"footfall/ingest/agent"
+	"footfall/ingest/geo"
+	"footfall/ingest/source"
+	"footfall/ingest/workload"
+	"footfall/storage"
+	"footfall/storage/verb"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+const about = `Privacy-first web analytics: one binary, one encrypted file, no cookies.
+
+Settings come from a flag, else from FOOTFALL_... in the environment, else from the file named by --config, else from the default.
+Results go to standard output, everything else to standard error.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in use by another process, 12 wrong key, 13 damaged.`
+
+// options are the flags of every verb.
+type options struct {
+	Data      string `help:"Data directory (default ./footfall-data; ./footfall-demo for demo)." placeholder:"DIR"`
+	KeyFile   string `help:"Key file (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
+	Config    string `help:"File of settings, 'name = value' or JSON." placeholder:"FILE"`
+	JSON      bool   `name:"json" help:"Print results for programs."`
+	Quiet     bool   `short:"q" help:"No banner, no progress."`
+	LogFormat string `help:"Form of the log: text or json." enum:"text,json" default:"text"`
+	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+}
+
+type verbs struct {
+	options `embed:"" group:"Flags of every verb:"`
+
+	Serve      serveVerb      `cmd:"" help:"Count visits and show them: run the server."`
+	Demo       demoVerb       `cmd:"" help:"Serve a made-up site with a year of visits. Needs no login, changes nothing but its own directory."`
+	Import     ingest.Import  `cmd:"" help:"Add events from a file to a site."`
+	Export     ingest.Export  `cmd:"" help:"Write a site's events."`
+	Check      verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
+	Version    versionVerb    `cmd:"" help:"Print the version."`
+	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// app is one run of the program.
+type app struct {
+	ctx     context.Context
+	args    []string
+	opt     *options
+	command *terminal.Command
+	log     *slog.Logger
+}
+
+// run runs one command line and returns its exit code. SIGINT or SIGTERM ends it in good order, a second one at once.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // back to the default, which is to die
+	v := &verbs{}
+	command, err := grammar(v, os.Stdout).Parse(args, os.LookupEnv)
+	switch {
+	case errors.Is(err, terminal.ErrHelp):
+		return 0
+	case err != nil:
+		return fail(v.JSON, verb.Exit(verb.ExitUsage, err))
+	}
+	a := &app{ctx: ctx, args: args, opt: &v.options, command: command, log: logger(&v.options)}
+	if _, ok := command.Verb().(interface{ Run(*verb.Context) error }); ok {
+		err = a.runVerb()
+	} else {
+		err = command.Run(a)
+	}
+	return fail(v.JSON, err)
+}
+
+func grammar(v *verbs, out io.Writer) *terminal.Grammar {
+	return &terminal.Grammar{Name: "footfall", Help: about, Verbs: v, Out: out, Err: os.Stderr}
+}
+
+func logger(o *options) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(o.LogLevel)) // an enum of the grammar
+	options := &slog.HandlerOptions{Level: level}
+	if o.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// fail tells what went wrong on one line, and returns the exit code.
+func fail(asJSON bool, err error) int {
+	if err == nil {
+		return 0
+	}
+	code := verb.Code(err)
+	if errors.Is(err, context.Canceled) {
+		code, err = 130, errors.New("interrupted")
+	}
+	if asJSON {
+		_ = json.NewEncoder(os.Stderr).Encode(map[string]any{"error": err.Error(), "code": code})
+	} else {
+		fmt.Fprintln(os.Stderr, "footfall:", err)
+	}
+	return code
+}
+
+// runVerb runs a verb where the data is: in the server that has it open, else here.
+func (a *app) runVerb() error {
+	in, err := a.input()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	dir := a.dir("footfall-data")
+	streams := admin.Streams{In: in, Out: os.Stdout, Err: os.Stderr}
+	if a.watched() {
+		streams.Bars = a.bar
+	}
+	return admin.Where(a.ctx, dir, a.args, a.command.Settings, streams,
+		func() (*storage.Store, error) { return a.open(dir, strings.HasSuffix(a.command.Path, " add")) },
+		func(store *storage.Store) error {
+			a.showRecovery(store)
+			return a.command.Run(&verb.Context{Context: a.ctx, Store: store, Now: time.Now, In: in, Out: os.Stdout, Err: os.Stderr,
+				JSON: a.opt.JSON, Log: a.log, Progress: a.bar})
+		})
+}
+
+// dir returns the data directory, and preset where none is named.
+func (a *app) dir(preset string) string {
+	if a.opt.Data != "" {
+		return filepath.Clean(a.opt.Data)
+	}
+	return preset
+}
+
+// keyFile returns the key's file and how it was found; "" is the one in the data directory.
+func (a *app) keyFile() (path, source string) {
+	if a.opt.KeyFile != "" {
+		return a.opt.KeyFile, a.opt.KeyFile
+	}
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		path := filepath.Join(dir, "footfall.key")
+		if _, err := os.Stat(path); err == nil {
+			return path, "systemd credential footfall.key"
+		}
+	}
+	return "", ""
+}
+
+// open opens the store and says in an error what to do about it.
+func (a *app) open(dir string, create bool) (*storage.Store, error) {
+	key, _ := a.keyFile()
+	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, KeyFile: key, Create: create, Now: time.Now, Logger: a.log})
+	switch {
+	case errors.Is(err, storage.ErrMissing):
+		return nil, verb.Exit(verb.ExitMissing, err)
+	case errors.Is(err, storage.ErrRunning):
+		return nil, fmt.Errorf("open %s: %w: stop it, or wait until it has started", dir, err)
+	case errors.Is(err, storage.ErrWrongKey):
+		return nil, fmt.Errorf("open %s: %w: name the file of the right key with --key-file", dir, err)
+	}
+	return store, err
+}
+
+// input opens what the verb reads.
+func (a *app) input() (io.ReadCloser, error) {
+	switch path := a.command.File(); path {
+	case "":
+		return io.NopCloser(eof{}), nil
+	case "-":
+		return os.Stdin, nil
+	default:
+		return os.Open(path)
+	}
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (a *app) watched() bool { return !a.opt.Quiet && !a.opt.JSON && terminal.IsTerminal(os.Stderr) }
+
+// bar is verb.Context.Progress on this process's terminal.
+func (a *app) bar(label string, total int64) verb.Bar {
+	if !a.watched() {
+		return (*terminal.Bar)(nil)
+	}
+	return terminal.NewBar(os.Stderr, terminal.Colorful(os.Stderr), label, total)
+}
+
+type serveVerb struct{ terminal.Listening }
+
+func (*serveVerb) Help() string {
+	return "The first start makes the data directory, its key and a recovery key, and prints a link that makes the first account. " +
+		"SIGTERM and SIGINT end the server when the requests under way are answered.\n\nExamples:\n\n" +
+		"\tfootfall serve\n\tfootfall serve --data /var/lib/footfall --base-url https://stats.example.org\n"
+}
+
+func (v *serveVerb) Run(a *app) error {
+	return a.serve(&v.Listening, a.dir("footfall-data"), false)
+}
+
+type demoVerb struct{ terminal.Listening }
+
+func (*demoVerb) Help() string { return "Example:\n\n\tfootfall demo --listen 127.0.0.1:8080\n" }
+
+func (v *demoVerb) Run(a *app) error {
+	dir := a.dir("footfall-demo")
+	if err := workload.Claim(dir); err != nil {
+		return fmt.Errorf("%w: name an empty or a new one with --data: %s", err, dir)
+	}
+	return a.serve(&v.Listening, dir, true)
+}
+
+// serve runs the server until a.ctx ends. What is started is stopped in the opposite order.
+func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
+	began := time.Now()
+	base, err1 := o.Base()
+	proxies, err2 := o.Proxies()
+	if err := cmp.Or(err1, err2); err != nil {
+		return verb.Exit(verb.ExitUsage, err)
+	}
+	greeting := terminal.Greeting{Base: base, Dir: dir}
+	store, err := a.open(dir, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	rooms, err := a.wire(store, proxies, base, demo)
+	if err != nil {
+		return err
+	}
+	// Before anyone can ask: yesterday's salts are gone, and yesterday is sealed.
+	if _, err := store.Maintain(a.ctx, time.Now()); err != nil {
+		return fmt.Errorf("put %s in order: %w", dir, err)
+	}
+	if demo {
+		if _, err := rooms.traffic.Fill(a.ctx, store, rooms.sources, time.Now(), a.bar); err != nil {
+			return err
+		}
+	}
+	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store), Logger: a.log})
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+
+	ctx, cancel := context.WithCancel(a.ctx)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer cancel()
+	if o.MetricsListen != "" {
+		listener, err := terminal.Listen("--metrics-listen", o.MetricsListen)
+		if err != nil {
+			return err
+		}
+		greeting.Metrics = listener.Addr()
+		tasks.Go(func() {
+			if err := admin.ServeHTTP(ctx, listener, rooms.metrics.Handler()); err != nil {
+				a.log.Error("serve metrics", "error", err)
+			}
+		})
+	}
+	listener, err := terminal.Listen("--listen", o.Listen)
+	if err != nil {
+		return err
+	}
+	tasks.Go(func() { rooms.maintain(ctx) })
+	if demo {
+		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
+	}
+	greeting.Address, greeting.Took = listener.Addr(), time.Since(began)
+	a.greet(rooms, greeting)
+	return rooms.web.Serve(ctx, listener)
+}
+
+// rooms are the parts of a running server.
+type rooms struct {
+	store   *storage.Store
+	ingest  *ingest.Handler
+	auth    *auth.Auth
+	web     *web.Server
+	metrics *metrics.Set
+	sources *source.Table
+	traffic *workload.Generator
+	log     *slog.Logger
+}
+
+// wire makes the rooms and shows them to each other.
+func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, demo bool) (*rooms, error) {
+	if !assets.Built() {
+		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
+	}
+	r := &rooms{store: store, metrics: metrics.New(), log: a.log}
+	bots, countries, names := asset("data/bots.txt"), asset("data/country.mmdb"), asset("data/sources.tsv")
+	agents, err1 := agent.New(bots)
+	places, err2 := geo.New(countries)
+	var err3, err4 error
+	r.sources, err3 = source.New(names)
+	r.ingest, err4 = ingest.New(ingest.Config{Store: store, Agents: agents, Places: places, Sources: r.sources, Trusted: proxies, Logger: a.log})
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, err
+	}
+	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, Proxies: proxies, BaseURL: base})
+	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, AddSite: store.AddSite, Version: version, Logger: a.log})
+	var err error
+	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy,
+		BaseURL: base, Proxies: proxies, Metrics: r.metrics, Logger: a.log})
+	r.count()
+	if demo {
+		r.traffic = workload.Demo()
+	}
+	return r, err
+}
+
+// asset returns a built file, nil if there is none.
+func asset(name string) []byte {
+	b, err := fs.ReadFile(assets.Dist, name)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// count shows the counters of ingestion among the metrics.
+func (r *rooms) count() {
+	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
+	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
+	r.metrics.Counters("events_dropped_total", "Events not counted, by reason.", "reason", func() map[string]float64 {
+		counts := map[string]float64{}
+		for reason, n := range r.ingest.Snapshot().Dropped {
+			counts[string(reason)] = float64(n)
+		}
+		return counts
+	})
+}
+
+// maintain calls the store at each midnight, and often enough to notice that a clock jumped or the machine slept.
+func (r *rooms) maintain(ctx context.Context) {
+	for {
+		now := time.Now()
+		next, err := r.store.Maintain(ctx, now)
+		if err != nil && ctx.Err() == nil {
+			r.log.Error("maintain store", "error", err)
+		}
+		r.ingest.Sweep()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(time.Second, min(time.Minute, next.Sub(now)))):
+		}
+	}
+}
+
+// inServer runs the verbs that come through the admin socket.
+func (a *app) inServer(store *storage.Store) func(context.Context, *admin.Session) error {
+	return func(ctx context.Context, s *admin.Session) error {
+		v := &verbs{}
+		command, err := grammar(v, s.Out).ParseWith(s.Args, s.Settings)
+		if err != nil {
+			return verb.Exit(verb.ExitUsage, err)
+		}
+		if _, ok := command.Verb().(interface{ Run(*verb.Context) error }); !ok {
+			return verb.Exit(verb.ExitUsage, fmt.Errorf("%s does not run inside a server", command.Path))
+		}
+		return command.Run(&verb.Context{Context: ctx, Store: store, Now: time.Now, In: s.In, Out: s.Out, Err: s.Err,
+			JSON: v.JSON, Log: a.log, Progress: s.Bars})
+	}
+}
+
+// greet says on the terminal what runs where.
+func (a *app) greet(r *rooms, g terminal.Greeting) {
+	if r.traffic == nil { // what is made up needs no recovery
+		a.showRecovery(r.store)
+	}
+	g.Key, g.KeyBeside = r.store.KeyFile()
+	if _, source := a.keyFile(); source != "" {
+		g.Key = source
+	}
+	g.Title = "Footfall " + version
+	if r.traffic != nil {
+		g.Title += ", a demo with made-up visits"
+	}
+	g.Sites, g.SetupToken = len(r.store.Accounts().Sites()), r.auth.SetupToken()
+	g.Write(os.Stderr, terminal.Colorful(os.Stderr), a.opt.Quiet)
+}
+
+// showRecovery shows the recovery key of a data directory that was just made: now or never.
+func (a *app) showRecovery(store *storage.Store) {
+	if key := store.RecoveryKey(); key != "" {
+		terminal.Notice(os.Stderr, terminal.Colorful(os.Stderr), "Recovery key", key+
+			"\nWrite it down and keep it away from this machine. It opens the data if the key file is lost. It is shown only now.")
+	}
+}
+
+type versionVerb struct{}
+
+func (*versionVerb) Run(a *app) error {
+	if a.opt.JSON {
+		return json.NewEncoder(os.Stdout).Encode(map[string]string{
+			"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	}
+	_, err := fmt.Println("footfall", version, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	return err
+}
+
+type completionVerb struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+func (*completionVerb) Help() string {
+	return "Examples:\n\n\tsource <(footfall completion bash)\n\tfootfall completion fish >~/.config/fish/completions/footfall.fish\n"
+}
+
+func (v *completionVerb) Run(*app) error {
+	return grammar(&verbs{}, os.Stdout).Complete(os.Stdout, v.Shell)
+}
