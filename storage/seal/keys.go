@@ -1,0 +1,304 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"footfall/storage/schema"
+)
+
+// Rest returns the sealer of what belongs to no site.
+func (v *Vault) Rest() *Sealer { return v.rest } // never changes
+
+// Site returns the sealer of a site. It fails with [ErrNoKey] if the key was destroyed or never made, and with
+// [ErrVaultDamaged] if it may be one that cannot be read.
+func (v *Vault) Site(site schema.Site) (*Sealer, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.site(site)
+}
+
+func (v *Vault) site(site schema.Site) (*Sealer, error) {
+	if v.closed {
+		return nil, ErrClosed
+	}
+	if k, ok := v.sites[site]; ok {
+		return k.sealer, nil
+	}
+	if len(v.damaged) > 0 {
+		return nil, fmt.Errorf("data key of site %d: %w", site, v.damage())
+	}
+	return nil, fmt.Errorf("site %d: %w", site, ErrNoKey)
+}
+
+// damage names the slots that cannot be read.
+func (v *Vault) damage() error {
+	var pages []uint32
+	for page := range v.damaged {
+		pages = append(pages, page)
+	}
+	slices.Sort(pages)
+	return fmt.Errorf("%w: the data key in slot %d: %w", ErrVaultDamaged, pages[0], v.damaged[pages[0]])
+}
+
+// CreateSite makes the data key of a site. It returns when the key is on the disk.
+func (v *Vault) CreateSite(site schema.Site) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.createSite(site); err != nil {
+		return fmt.Errorf("make data key of site %d: %w", site, err)
+	}
+	return nil
+}
+
+func (v *Vault) createSite(site schema.Site) error {
+	if site == 0 {
+		return errors.New("sites are numbered from 1")
+	}
+	if _, err := v.site(site); err == nil {
+		return ErrHasKey
+	} else if !errors.Is(err, ErrNoKey) {
+		return err
+	}
+	if err := v.usable(); err != nil {
+		return err
+	}
+	next := v.header
+	page, err := v.allocate(&next, useData)
+	if err != nil {
+		return err
+	}
+	var key [32]byte
+	rand.Read(key[:])
+	defer clear(key[:])
+	if err := v.write(page, v.dataPage(page, site, &key)); err != nil {
+		return err
+	}
+	if err := v.writeHeader(next); err != nil {
+		return err
+	}
+	v.sites[site] = siteKey{page, newSealer(v.header.store, key[:])}
+	return nil
+}
+
+func (v *Vault) dataPage(page uint32, site schema.Site, key *[32]byte) []byte {
+	plain := encodeDataKey(site, key)
+	defer clear(plain)
+	return encodePage(useData, v.keySealer.Seal(nil, plain, pagePlace(page, useData)))
+}
+
+// DestroySite overwrites the data key of a site: on the disk, and in the sealers that were handed out. It fails with [ErrNoKey]
+// if there is none. When it was interrupted, the next OpenVault finishes it or the key is still there.
+func (v *Vault) DestroySite(site schema.Site) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.destroySite(site); err != nil {
+		return fmt.Errorf("destroy data key of site %d: %w", site, err)
+	}
+	return nil
+}
+
+func (v *Vault) destroySite(site schema.Site) error {
+	if _, err := v.site(site); err != nil {
+		return err
+	}
+	if err := v.usable(); err != nil {
+		return err
+	}
+	k := v.sites[site]
+	next := v.header
+	next.setUse(k.page, useFree)
+	if err := v.writeHeader(next); err != nil {
+		return err
+	}
+	delete(v.sites, site)
+	k.sealer.destroy()
+	return v.write(k.page, encodePage(useFree, nil))
+}
+
+// allocate finds a free page and gives it a use in next, making the file longer if need be. The caller writes the page,
+// then makes next the header.
+func (v *Vault) allocate(next *header, use byte) (page uint32, err error) {
+	for page = 2; page < next.pages; page++ {
+		if next.useOf(page) == useFree {
+			next.setUse(page, use)
+			return page, nil
+		}
+	}
+	if next.pages+growPages > maxPages {
+		return 0, fmt.Errorf("the vault is full: %d sites and time zones", maxPages)
+	}
+	for i := range uint32(growPages) {
+		if err := v.writeUnsynced(next.pages+i, encodePage(useFree, nil)); err != nil {
+			return 0, err
+		}
+	}
+	if err := v.sync(); err != nil {
+		return 0, err
+	}
+	next.pages += growPages
+	next.setUse(page, use)
+	return page, nil
+}
+
+// SlotInfo describes a key slot.
+type SlotInfo struct {
+	Index int
+	Kind  Kind
+}
+
+// Slots lists the keys that open the vault.
+func (v *Vault) Slots() (slots []SlotInfo) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.header.slots {
+		if kind := v.header.slots[i].kind; kind != 0 {
+			slots = append(slots, SlotInfo{i, kind})
+		}
+	}
+	return slots
+}
+
+// newSlot makes a slot that s opens.
+func (v *Vault) newSlot(s secret) keySlot {
+	slot := keySlot{kind: s.kind}
+	if s.kind == Passphrase {
+		slot.passes, slot.memory, slot.lanes = passphrasePasses, passphraseMemory, passphraseLanes
+	}
+	rand.Read(slot.salt[:])
+	kek := s.key(&slot)
+	defer clear(kek)
+	slot.wrap(kek, v.header.store, &v.master)
+	return slot
+}
+
+// AddKey makes another key open the vault, and returns the index of its slot. No data is written anew. A recovery key is made by
+// [Vault.AddRecovery].
+func (v *Vault) AddKey(key KeySource) (slot int, err error) {
+	s, err := key.read()
+	if err == nil && s.kind == Recovery {
+		err = errors.New("a recovery key is made by the vault itself")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("add key: %w", err)
+	}
+	return v.addSlot(s)
+}
+
+// AddRecovery makes another recovery key. It is returned once and not kept.
+func (v *Vault) AddRecovery() (recoveryKey string, slot int, err error) {
+	recoveryKey, value := newRecovery()
+	slot, err = v.addSlot(secret{Recovery, value})
+	if err != nil {
+		return "", 0, err
+	}
+	return recoveryKey, slot, nil
+}
+
+func (v *Vault) addSlot(s secret) (int, error) {
+	defer clear(s.value)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.usable(); err != nil {
+		return 0, fmt.Errorf("add key: %w", err)
+	}
+	for i := range v.header.slots {
+		if v.header.slots[i].kind != 0 {
+			continue
+		}
+		next := v.header
+		next.slots[i] = v.newSlot(s)
+		if err := v.writeHeader(next); err != nil {
+			return 0, fmt.Errorf("add key: %w", err)
+		}
+		return i, nil
+	}
+	return 0, fmt.Errorf("add key: all %d slots are taken: remove one first", maxKeySlots)
+}
+
+// RemoveKey makes the key of a slot open the vault no more. The last key cannot be removed.
+func (v *Vault) RemoveKey(slot int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.usable(); err != nil {
+		return fmt.Errorf("remove key: %w", err)
+	}
+	if slot < 0 || slot >= maxKeySlots || v.header.slots[slot].kind == 0 {
+		return fmt.Errorf("remove key: there is no key in slot %d", slot)
+	}
+	next := v.header
+	next.slots[slot] = keySlot{}
+	if next.slots == [maxKeySlots]keySlot{} {
+		return errors.New("remove key: it is the last one, and without it nobody could read the data")
+	}
+	if err := v.writeHeader(next); err != nil {
+		return fmt.Errorf("remove key: %w", err)
+	}
+	return nil
+}
+
+// Check reads the vault again and compares it with what is in memory. It returns [ErrVaultDamaged] if they differ.
+func (v *Vault) Check() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return ErrClosed
+	}
+	if err := v.check(); err != nil {
+		return fmt.Errorf("check vault: %w", err)
+	}
+	return nil
+}
+
+func (v *Vault) check() error {
+	if len(v.damaged) > 0 {
+		return v.damage()
+	}
+	bad := func(page uint32, what string) error {
+		return fmt.Errorf("%w: slot %d, %s", ErrVaultDamaged, page, what)
+	}
+	want := v.header.encode(v.macKey)
+	for i := range uint32(2) {
+		b, err := v.read(i)
+		if err != nil {
+			return err
+		}
+		if !hmac.Equal(b, want) {
+			return bad(i, "a copy of the header")
+		}
+	}
+	used := map[uint32]*zoneSalt{}
+	zones := map[uint32]string{}
+	for zone, s := range v.salts {
+		used[s.page], zones[s.page] = s, zone
+	}
+	for page := uint32(2); page < v.header.pages; page++ {
+		b, err := v.read(page)
+		if err != nil {
+			return err
+		}
+		switch use := v.header.useOf(page); {
+		case use == useData:
+			plain, err := v.openPage(page, b, useData, v.keySealer)
+			if err != nil {
+				return bad(page, "a data key")
+			}
+			clear(plain)
+		case use == useSalt && used[page] != nil:
+			plain, err := v.openPage(page, b, useSalt, v.saltSealer)
+			if err != nil || !bytes.Equal(plain, encodeSalt(used[page].day, &used[page].salt, zones[page])) {
+				return bad(page, "a salt")
+			}
+			clear(plain)
+		default:
+			if kind, _, err := decodePage(b); err != nil || kind != useFree {
+				return bad(page, "which should hold nothing")
+			}
+		}
+	}
+	return nil
+}

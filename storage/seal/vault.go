@@ -1,0 +1,415 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"footfall/storage/schema"
+)
+
+// Vault holds what must be able to die: data keys and the salts of the day. It is safe for concurrent use within one process;
+// that no second process has it open is for the caller to guarantee (the lock of the data file does).
+//
+// After a failed write nothing more is written until the vault is opened again, since nobody knows what the disk
+// holds; keys and salts that were there go on working.
+type Vault struct {
+	mu     sync.Mutex // guards all below
+	dev    device
+	header header
+	master [32]byte
+	macKey []byte
+
+	saltSealer *Sealer
+	keySealer  *Sealer
+
+	rest      *Sealer
+	sites     map[schema.Site]siteKey
+	salts     map[string]*zoneSalt
+	emptySalt []uint32         // pages for salts that hold none
+	damaged   map[uint32]error // pages of data keys that could not be read
+
+	notes  []string
+	broken error
+	closed bool
+}
+
+type siteKey struct {
+	page   uint32
+	sealer *Sealer
+}
+
+type zoneSalt struct {
+	page uint32
+	day  schema.Date
+	salt [32]byte
+}
+
+// CreateVault makes a vault for a store, with a slot for the given key (not a recovery key) and one for a new recovery
+// key, which is returned and must be shown once: it is not kept. It is an error (fs.ErrExist) if the path exists. The
+// file appears under its name only when it is whole.
+func CreateVault(path string, storeID [16]byte, key KeySource) (v *Vault, recoveryKey string, err error) {
+	s, err := key.read()
+	if err == nil && s.kind == Recovery {
+		err = errors.New("the recovery key is made by the vault itself")
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("create vault: %w", err)
+	}
+	defer clear(s.value)
+	recoveryKey, recovery := newRecovery()
+	defer clear(recovery)
+
+	v = &Vault{header: header{generation: 1, store: storeID, pages: growPages}}
+	rand.Read(v.master[:])
+	v.deriveKeys()
+	v.header.slots[0] = v.newSlot(s)
+	v.header.slots[1] = v.newSlot(secret{Recovery, recovery})
+	v.header.setUse(2, useData)
+
+	var rest [32]byte
+	rand.Read(rest[:])
+	first := v.header.encode(v.macKey)
+	content := slices.Concat(first, first, v.dataPage(2, 0, &rest))
+	for range growPages - 3 {
+		content = append(content, encodePage(useFree, nil)...)
+	}
+	clear(rest[:])
+	clear(v.master[:])
+	if err := publish(path, content); err != nil {
+		return nil, "", fmt.Errorf("create vault: %w", err)
+	}
+	v, err = OpenVault(path, key)
+	return v, recoveryKey, err
+}
+
+// publish makes a durable file of mode 0600 that must not exist yet and is never seen half written.
+func publish(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	// A link fails where the name exists, also when two processes create at once. Some file systems have no links.
+	if err := os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) {
+		return err
+	} else if err != nil {
+		if _, err := os.Lstat(path); err == nil {
+			return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+		}
+		if err := os.Rename(tmp.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// OpenVault opens a vault and finishes what a crash has interrupted (see [Vault.Notes]). Errors: fs.ErrNotExist if there is no
+// vault, [ErrWrongKey], [ErrVaultDamaged], [ErrNewer]; [ErrNoKeyFile], [ErrNotKey], [ErrKeyTypo] for the key itself.
+func OpenVault(path string, key KeySource) (*Vault, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open vault: %w", err)
+	}
+	v, err := openDevice(diskFile{f}, key)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open vault %s: %w", path, err)
+	}
+	return v, nil
+}
+
+func openDevice(dev device, key KeySource) (*Vault, error) {
+	s, err := key.read()
+	if err != nil {
+		return nil, err
+	}
+	defer clear(s.value)
+	v := &Vault{dev: dev, sites: map[schema.Site]siteKey{}, salts: map[string]*zoneSalt{}, damaged: map[uint32]error{}}
+	pages, err := v.readHeader()
+	if err != nil {
+		return nil, err
+	}
+	if err := v.unlock(s); err != nil {
+		return nil, err
+	}
+	newest := pages[0]
+	if h, err := decodeHeader(newest); err != nil || h.generation != v.header.generation {
+		newest = pages[1]
+	}
+	if !hmac.Equal(headerMAC(v.macKey, newest), newest[macOffset:sumOffset]) {
+		return nil, fmt.Errorf("%w: its header is not authentic", ErrVaultDamaged)
+	}
+	if err := v.load(); err != nil {
+		return nil, err
+	}
+	// Only now, when the newest copy has proved right: the other one may be what is left of an older time.
+	for i, p := range pages {
+		if !bytes.Equal(p, newest) {
+			v.notes = append(v.notes, fmt.Sprintf("header copy %d was out of date or damaged and was written again", i))
+			if err := v.write(uint32(i), newest); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, v.finish()
+}
+
+// readHeader reads both copies and takes the newer valid one.
+func (v *Vault) readHeader() (pages [2][]byte, err error) {
+	found := false
+	for i := range pages {
+		pages[i] = v.readOrZero(uint32(i))
+		h, err := decodeHeader(pages[i])
+		var newer ErrNewer
+		if errors.As(err, &newer) {
+			return pages, newer
+		}
+		if err == nil && (!found || h.generation > v.header.generation) {
+			v.header, found = h, true
+		}
+	}
+	if !found {
+		return pages, fmt.Errorf("%w: no copy of its header is valid; is it a Footfall vault?", ErrVaultDamaged)
+	}
+	// One byte of the last page is enough to know that the file was not cut.
+	last := [1]byte{}
+	if _, err := v.dev.ReadAt(last[:], int64(v.header.pages)*pageSize-1); err != nil {
+		return pages, fmt.Errorf("%w: it should have %d pages and was cut short", ErrVaultDamaged, v.header.pages)
+	}
+	return pages, nil
+}
+
+// unlock finds the slot that s opens.
+func (v *Vault) unlock(s secret) error {
+	tried := 0
+	for i := range v.header.slots {
+		slot := &v.header.slots[i]
+		if slot.kind != s.kind {
+			continue
+		}
+		tried++
+		kek := s.key(slot)
+		master, ok := slot.unwrap(kek, v.header.store)
+		clear(kek)
+		if ok {
+			v.master = master
+			clear(master[:])
+			v.deriveKeys()
+			return nil
+		}
+	}
+	if tried == 0 {
+		return fmt.Errorf("%w: it has no %s", ErrWrongKey, s.kind)
+	}
+	return ErrWrongKey
+}
+
+func (v *Vault) deriveKeys() {
+	v.macKey = derive(v.master[:], nil, "header")
+	v.saltSealer = newSealer(v.header.store, derive(v.master[:], nil, "salts"))
+	v.keySealer = newSealer(v.header.store, derive(v.master[:], nil, "data keys"))
+}
+
+// load reads all pages behind the header.
+func (v *Vault) load() error {
+	for page := uint32(2); page < v.header.pages; page++ {
+		b := v.readOrZero(page)
+		switch v.header.useOf(page) {
+		case useData:
+			if err := v.loadData(page, b); err != nil {
+				v.damaged[page] = err
+				v.notes = append(v.notes, fmt.Sprintf("the data key in slot %d is damaged", page))
+			}
+		case useSalt:
+			v.loadSalt(page, b)
+		}
+	}
+	if v.rest == nil {
+		for page, err := range v.damaged {
+			return fmt.Errorf("%w: the data key in slot %d: %w", ErrVaultDamaged, page, err)
+		}
+		return fmt.Errorf("%w: the main data key is missing", ErrVaultDamaged)
+	}
+	return nil
+}
+
+func (v *Vault) loadData(page uint32, b []byte) error {
+	plain, err := v.openPage(page, b, useData, v.keySealer)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	if len(plain) != 4+32 {
+		return errPage
+	}
+	site := schema.Site(binary.BigEndian.Uint32(plain))
+	_, twice := v.sites[site]
+	if twice || site == 0 && v.rest != nil {
+		return fmt.Errorf("there are two keys for site %d", site)
+	}
+	sealer := newSealer(v.header.store, plain[4:])
+	if site == 0 {
+		v.rest = sealer
+	} else {
+		v.sites[site] = siteKey{page, sealer}
+	}
+	return nil
+}
+
+func (v *Vault) openPage(page uint32, b []byte, want byte, with *Sealer) ([]byte, error) {
+	kind, payload, err := decodePage(b)
+	if err != nil {
+		return nil, err
+	}
+	if kind != want {
+		return nil, errPage
+	}
+	plain, err := with.Open(nil, payload, pagePlace(page, kind))
+	if err != nil {
+		return nil, errPage // ErrDamaged speaks of the data
+	}
+	return plain, nil
+}
+
+// finish wipes pages that a crash left half written or half destroyed.
+func (v *Vault) finish() error {
+	wiped := false
+	for page := uint32(2); page < v.header.pages; page++ {
+		use := v.header.useOf(page)
+		if use != useFree && !slices.Contains(v.emptySalt, page) {
+			continue
+		}
+		if kind, _, err := decodePage(v.readOrZero(page)); err == nil && kind == useFree {
+			continue
+		}
+		v.notes = append(v.notes, fmt.Sprintf("slot %d held the rest of something that a crash interrupted and was wiped", page))
+		if err := v.writeUnsynced(page, encodePage(useFree, nil)); err != nil {
+			return err
+		}
+		wiped = true
+	}
+	if wiped {
+		return v.sync()
+	}
+	return nil
+}
+
+func (v *Vault) read(page uint32) ([]byte, error) {
+	b := make([]byte, pageSize)
+	if _, err := v.dev.ReadAt(b, int64(page)*pageSize); err != nil {
+		return nil, fmt.Errorf("%w: read page %d: %w", ErrVaultDamaged, page, err)
+	}
+	return b, nil
+}
+
+// readOrZero returns zeros, which are no valid page, where the disk cannot read one: it then counts as damaged like any other.
+func (v *Vault) readOrZero(page uint32) []byte {
+	b, err := v.read(page)
+	if err != nil {
+		return make([]byte, pageSize)
+	}
+	return b
+}
+
+// usable returns why nothing can be written, or nil.
+func (v *Vault) usable() error {
+	if v.closed {
+		return ErrClosed
+	}
+	if v.broken != nil {
+		return fmt.Errorf("the vault is not written to any more, since a write failed before: %w", v.broken)
+	}
+	return nil
+}
+
+func (v *Vault) writeUnsynced(page uint32, b []byte) error {
+	if _, err := v.dev.WriteAt(b, int64(page)*pageSize); err != nil {
+		v.broken = err
+		return fmt.Errorf("write vault page %d: %w", page, err)
+	}
+	return nil
+}
+
+func (v *Vault) sync() error {
+	if err := v.dev.Sync(); err != nil {
+		v.broken = err
+		return fmt.Errorf("sync vault: %w", err)
+	}
+	return nil
+}
+
+func (v *Vault) write(page uint32, b []byte) error {
+	if err := v.writeUnsynced(page, b); err != nil {
+		return err
+	}
+	return v.sync()
+}
+
+// writeHeader makes h the header: both copies, one after the other.
+func (v *Vault) writeHeader(h header) error {
+	h.generation++
+	b := h.encode(v.macKey)
+	for i := range uint32(2) {
+		if err := v.write(i, b); err != nil {
+			return err
+		}
+	}
+	v.header = h
+	return nil
+}
+
+// StoreID returns the id of the store the vault belongs to.
+func (v *Vault) StoreID() [16]byte { return v.header.store } // never changes
+
+// PurposeKey derives a key from the master key. The same name gives the same key for the life of the vault.
+func (v *Vault) PurposeKey(name string) (key [32]byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		panic("seal: internal error: PurposeKey of a closed vault") // a key of zeros would be worse
+	}
+	copy(key[:], derive(v.master[:], nil, "purpose "+name))
+	return key
+}
+
+// Notes returns what OpenVault found amiss and how it mended it, one sentence each, for the log.
+func (v *Vault) Notes() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.notes)
+}
+
+// Close forgets all keys and salts and closes the file. Sealers handed out go on working. It may be called more than once.
+func (v *Vault) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return nil
+	}
+	v.closed = true
+	clear(v.master[:])
+	clear(v.macKey)
+	v.saltSealer.destroy()
+	v.keySealer.destroy()
+	for _, s := range v.salts {
+		clear(s.salt[:])
+	}
+	clear(v.salts)
+	return v.dev.Close()
+}
