@@ -53,7 +53,7 @@ const doc = document
 const here = location
 const script = doc.currentScript as HTMLScriptElement
 const data = script.dataset
-const api = data.api || new URL(script.src).origin + '/api/event'
+const api = data.api || new URL('/api/event', script.src)
 const hash = 'hash' in data ? 1 : undefined
 const local = 'local' in data
 
@@ -151,10 +151,8 @@ const attention = () => {
   since || engagement()
 }
 
-const runs = (script?: Track) => script && script.l
-
 // A page that carries the snippet twice is counted once.
-if (!runs(page.footfall)) {
+if (!(page.footfall && page.footfall.l)) {
   track.l = true
   track.optOut = () => stored(storage => (storage.plausible_ignore = true))
   track.optIn = () => stored(storage => delete storage.plausible_ignore)
@@ -182,7 +180,7 @@ if (!runs(page.footfall)) {
   for (const name of ['footfall', 'plausible'] as const) {
     const before = page[name]
     // Another product's script that runs already keeps its name.
-    if (!runs(before)) {
+    if (!(before && before.l)) {
       page[name] = track
       if (before && before.q) before.q.forEach(call => track(...call))
     }
