@@ -105,7 +105,7 @@ func (a *API) postSite(w http.ResponseWriter, r *http.Request) {
 	}
 	site, err := a.addSite(r.Context(), form.Domain, form.Timezone)
 	if err != nil {
-		a.fail(w, r, fmt.Errorf("add site: %w", err))
+		a.fail(w, r, err)
 		return
 	}
 	a.send(w, http.StatusCreated, siteAnswer{site.Domain, site.Timezone, site.Created})
