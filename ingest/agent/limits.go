@@ -1,9 +1,9 @@
 package agent
 
 const (
-	// maxLength is how many bytes of a header are read. Real ones stay below 400; a longer one is an attempt to keep
+	// maxLength is how many bytes of a header are read. Real ones stay below 400; a longer one may be meant to keep
 	// the parser busy.
-	maxLength = 1024
+	maxLength = 512
 
 	// cacheSlots bounds the memory of the parser to about 1.5 MB. A small site sees a few hundred different headers a
 	// day; of a large one's, these hold those that come often.
