@@ -47,15 +47,15 @@ type View struct {
 	texts   map[schema.ID]*Text
 	sparse  map[string]*SparseText
 	totals  map[string]*Totals
-	visit   *visitColumns
+	visit   *visitNumbers
+	ends    map[schema.ID]*Text // entry and exit pages and hosts
 	starts  []uint32
 	visitor []uint32
 }
 
-// visitColumns are the columns that follow from a visit's rows.
-type visitColumns struct {
+// visitNumbers are the numbers that follow from a visit's rows.
+type visitNumbers struct {
 	start, duration, pageviews, events, bounce []uint32
-	entryPage, exitPage, entryHost, exitHost   *Text
 }
 
 // revenue columns share the map of sparse columns with properties; a NUL keeps their names apart.
@@ -109,13 +109,7 @@ func (v *View) textLocked(id schema.ID) (*Text, error) {
 	}
 	switch id {
 	case schema.EntryPage, schema.ExitPage, schema.EntryHostname, schema.ExitHostname:
-		if err := v.foldLocked(); err != nil {
-			return nil, err
-		}
-		return map[schema.ID]*Text{
-			schema.EntryPage: v.visit.entryPage, schema.ExitPage: v.visit.exitPage,
-			schema.EntryHostname: v.visit.entryHost, schema.ExitHostname: v.visit.exitHost,
-		}[id], nil
+		return v.endLocked(id)
 	}
 	if v.source == nil {
 		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
@@ -213,7 +207,7 @@ func (v *View) VisitorOf() ([]uint32, error) {
 	return v.visitor, nil
 }
 
-// foldLocked derives what follows from a visit's rows. It is the definition of start, duration, entry, exit and bounce.
+// foldLocked derives what follows from a visit's rows. It is the definition of start, duration and bounce.
 func (v *View) foldLocked() error {
 	if v.visit != nil {
 		return nil
@@ -222,11 +216,9 @@ func (v *View) foldLocked() error {
 	if err != nil {
 		return err
 	}
-	var text [3]*Text
-	for i, id := range []schema.ID{schema.EventName, schema.EventPage, schema.EventHostname} {
-		if text[i], err = v.textLocked(id); err != nil {
-			return err
-		}
+	names, err := v.textLocked(schema.EventName)
+	if err != nil {
+		return err
 	}
 	times, err := v.numbersLocked(schema.EventTime)
 	if err != nil {
@@ -236,28 +228,19 @@ func (v *View) foldLocked() error {
 	if err != nil {
 		return err
 	}
-	names, pages, hosts := text[0], text[1], text[2]
-	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
-	block := make([]uint32, 9*v.Visits)
+	pageview, engagement := names.Code(Pageview), names.Code(Engagement)
+	block := make([]uint32, 5*v.Visits)
 	take := func() []uint32 {
 		s := block[:v.Visits:v.Visits]
 		block = block[v.Visits:]
 		return s
 	}
-	pageWords, noPage := withEmpty(pages.Words)
-	hostWords, noHost := withEmpty(hosts.Words)
-	c := &visitColumns{
-		start: take(), duration: take(), pageviews: take(), events: take(), bounce: take(),
-		entryPage: &Text{take(), pageWords}, exitPage: &Text{take(), pageWords},
-		entryHost: &Text{take(), hostWords}, exitHost: &Text{take(), hostWords},
-	}
+	c := &visitNumbers{start: take(), duration: take(), pageviews: take(), events: take(), bounce: take()}
 	for i := range v.Visits {
 		first, end := starts[i], starts[i+1]
 		if first == end {
 			return fmt.Errorf("day %s: %w: a visit without rows", v.Date, column.ErrCorrupt)
 		}
-		c.entryPage.Codes[i], c.exitPage.Codes[i] = noPage, noPage
-		c.entryHost.Codes[i], c.exitHost.Codes[i] = noHost, noHost
 		last := times[first]
 		engaged := false
 		for r := first; r < end; r++ {
@@ -265,10 +248,6 @@ func (v *View) foldLocked() error {
 			case engagement:
 				continue
 			case pageview:
-				if c.pageviews[i] == 0 {
-					c.entryPage.Codes[i], c.entryHost.Codes[i] = pages.Codes[r], hosts.Codes[r]
-				}
-				c.exitPage.Codes[i], c.exitHost.Codes[i] = pages.Codes[r], hosts.Codes[r]
 				c.pageviews[i]++
 			default:
 				engaged = engaged || interactive[r] != 0
@@ -284,6 +263,48 @@ func (v *View) foldLocked() error {
 	}
 	v.visit = c
 	return nil
+}
+
+// endLocked derives the entry or exit page or host: that of the first or last pageview, "" without one.
+func (v *View) endLocked(id schema.ID) (*Text, error) {
+	if t := v.ends[id]; t != nil {
+		return t, nil
+	}
+	from, entry := schema.EventPage, id == schema.EntryPage || id == schema.EntryHostname
+	if id == schema.EntryHostname || id == schema.ExitHostname {
+		from = schema.EventHostname
+	}
+	starts, err := v.rowStartsLocked()
+	if err != nil {
+		return nil, err
+	}
+	names, err := v.textLocked(schema.EventName)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := v.textLocked(from)
+	if err != nil {
+		return nil, err
+	}
+	pageview := names.Code(Pageview)
+	words, none := withEmpty(rows.Words)
+	t := &Text{make([]uint32, v.Visits), words}
+	for i := range t.Codes {
+		t.Codes[i] = none
+		for r := starts[i]; r < starts[i+1]; r++ {
+			if names.Codes[r] == pageview {
+				t.Codes[i] = rows.Codes[r]
+				if entry {
+					break
+				}
+			}
+		}
+	}
+	if v.ends == nil {
+		v.ends = map[schema.ID]*Text{}
+	}
+	v.ends[id] = t
+	return t, nil
 }
 
 // codeOf returns the code of word, or a code that no row has.
@@ -323,8 +344,9 @@ func (v *View) Bytes() int {
 		n += (&Text{Words: t.Words}).bytes() + 24*len(t.Words)
 	}
 	if v.visit != nil {
-		n += 9 * 4 * v.Visits
+		n += 5 * 4 * v.Visits
 	}
+	n += len(v.ends) * 4 * v.Visits
 	if v.source != nil {
 		n += 32*len(v.source.streams) + len(v.source.lastChunk)
 	}
@@ -349,6 +371,6 @@ func (v *View) Shrink() {
 	clear(v.numbers)
 	clear(v.texts)
 	clear(v.sparse)
-	v.visit, v.starts, v.visitor = nil, nil, nil
+	v.visit, v.ends, v.starts, v.visitor = nil, nil, nil, nil
 	v.source.last, v.source.lastChunk = -1, nil
 }

@@ -12,9 +12,10 @@ import (
 )
 
 // Day gives the parts of one local day: the sealed one, the open one, or both. Visitors of different parts are different.
+// The engine calls release when it no longer reads them.
 type Day struct {
 	Date  schema.Date
-	Views func() ([]*day.View, error)
+	Views func() (views []*day.View, release func(), err error)
 }
 
 // Source lists the days of a site that hold anything, first and last included, in ascending order.
@@ -92,10 +93,11 @@ func (e *Engine) run(ctx context.Context, p *plan) (groups, error) {
 }
 
 func (p *plan) day(d Day, into groups) error {
-	views, err := d.Views()
+	views, release, err := d.Views()
 	if err != nil {
 		return err
 	}
+	defer release()
 	for _, v := range views {
 		done, err := p.fromTotals(v, into)
 		if err == nil && !done {

@@ -146,7 +146,7 @@ func (t *tally) flush(into groups) {
 
 // scan adds a view's rows and visits to the groups.
 func (p *plan) scan(v *day.View, into groups) error {
-	s := scanner{plan: p, v: v, first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
+	s := scanner{plan: p, v: v, whole: p.whole(v), first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
 	if err := s.columns(); err != nil {
 		return err
 	}
@@ -163,36 +163,42 @@ func (p *plan) scan(v *day.View, into groups) error {
 
 type scanner struct {
 	*plan
-	v                      *day.View
-	first, last            int64 // the range in seconds from local midnight
-	visitorOf, starts      []uint32
-	times, names           []uint32
-	pageview, engagement   uint32
-	begin, duration, views []uint32
-	bounce                 []uint32
-	wallHour               []uint8
+	v           *day.View
+	whole       bool  // every row and visit of the day lies in the range
+	first, last int64 // the range in seconds from local midnight
+
+	// Columns. Those that the plan does not look at are nil.
+	visitorOf, starts    []uint32
+	times, names         []uint32
+	pageview, engagement uint32
+	begin, duration      []uint32
+	views, bounce        []uint32
+	wallHour             []uint8
 }
 
+// columns decodes what every scan of the plan needs; filters and dimensions ask for theirs.
 func (s *scanner) columns() (err error) {
 	v := s.v
 	if s.visitorOf, err = v.VisitorOf(); err != nil {
 		return err
 	}
-	if s.starts, err = v.RowStarts(); err != nil {
-		return err
+	timed := !s.whole || s.hour >= 0
+	if timed {
+		if s.times, err = v.Numbers(schema.EventTime); err != nil {
+			return err
+		}
 	}
-	names, err := v.Text(schema.EventName)
-	if err != nil {
-		return err
-	}
-	s.names = names.Codes
-	s.pageview, s.engagement = names.Code(day.Pageview), names.Code(day.Engagement)
-	if s.times, err = v.Numbers(schema.EventTime); err != nil {
-		return err
-	}
-	if s.useS {
-		for id, to := range map[schema.ID]*[]uint32{schema.VisitStart: &s.begin, schema.VisitDuration: &s.duration, schema.VisitPageviews: &s.views, schema.VisitBounce: &s.bounce} {
-			if *to, err = v.Numbers(id); err != nil {
+	for id, column := range map[schema.ID]struct {
+		wanted bool
+		to     *[]uint32
+	}{
+		schema.VisitStart:     {s.useS && timed, &s.begin},
+		schema.VisitDuration:  {s.useS && (timed || s.sessions), &s.duration},
+		schema.VisitPageviews: {s.useS && s.sessions, &s.views},
+		schema.VisitBounce:    {s.useS && s.sessions, &s.bounce},
+	} {
+		if column.wanted {
+			if *column.to, err = v.Numbers(id); err != nil {
 				return err
 			}
 		}
@@ -203,6 +209,20 @@ func (s *scanner) columns() (err error) {
 	return nil
 }
 
+// rows decodes what a look at single events needs.
+func (s *scanner) rows() (err error) {
+	if s.starts, err = s.v.RowStarts(); err != nil {
+		return err
+	}
+	names, err := s.v.Text(schema.EventName)
+	if err != nil {
+		return err
+	}
+	s.names = names.Codes
+	s.pageview, s.engagement = names.Code(day.Pageview), names.Code(day.Engagement)
+	return nil
+}
+
 func (s *scanner) hourAt(second int64) uint8 {
 	if s.wallHour == nil {
 		return 0
@@ -210,13 +230,15 @@ func (s *scanner) hourAt(second int64) uint8 {
 	return s.wallHour[second/900]
 }
 
-// counts reports whether a row is an event of the range.
+// counting reports whether a row is an event of the range.
 func (s *scanner) counting(row uint32) bool {
-	t := int64(s.times[row])
-	return s.names[row] != s.engagement && t >= s.first && t <= s.last
+	return s.names[row] != s.engagement && (s.whole || int64(s.times[row]) >= s.first && int64(s.times[row]) <= s.last)
 }
 
 func (s *scanner) events(into groups) error {
+	if err := s.rows(); err != nil {
+		return err
+	}
 	m, err := filterView(s.v, s.q.Filters)
 	if err != nil {
 		return err
@@ -234,7 +256,11 @@ func (s *scanner) events(into groups) error {
 			if !s.counting(r) || m.rows != nil && !m.rows[r] {
 				continue
 			}
-			g := t.group(visit, r, s.hourAt(int64(s.times[r])))
+			hour := uint8(0)
+			if s.wallHour != nil {
+				hour = s.wallHour[s.times[r]/900]
+			}
+			g := t.group(visit, r, hour)
 			newVisit, newVisitor := t.distinct(g, visit, s.visitorOf[visit])
 			c := &t.counts[g]
 			c.fromE = true
@@ -265,17 +291,21 @@ func (s *scanner) visits(into groups) error {
 	if err != nil {
 		return err
 	}
+	if m.rows != nil {
+		if err := s.rows(); err != nil {
+			return err
+		}
+	}
 	ends, present := newTally(axes), newTally(axes)
 	if !s.smear {
 		present = ends // one group for all metrics of a visit
 	}
 	for visit := range uint32(s.v.Visits) {
-		begin, end := int64(s.begin[visit]), int64(s.begin[visit]+s.duration[visit])
-		if begin > s.last || end < s.first || m.visits != nil && !m.visits[visit] || m.rows != nil && !s.someRow(visit, m.rows) {
+		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) || m.rows != nil && !s.someRow(visit, m.rows) {
 			continue
 		}
-		end = min(end, s.last)
-		if s.sessions || !s.smear {
+		from, end := s.span(visit)
+		if s.sessions {
 			c := &ends.counts[ends.group(visit, 0, s.hourAt(end))]
 			c.fromS = true
 			c.sEnds++
@@ -286,9 +316,8 @@ func (s *scanner) visits(into groups) error {
 				c.bounces += uint64(s.bounce[visit])
 			}
 		}
-		from := end
-		if s.smear {
-			from = max(begin, s.first)
+		if !s.smear {
+			from = end
 		}
 		for q := from / 900; q <= end/900; q++ {
 			g := present.group(visit, 0, s.hourAt(q*900))
@@ -304,6 +333,24 @@ func (s *scanner) visits(into groups) error {
 		present.flush(into)
 	}
 	return nil
+}
+
+// overlaps reports whether some of the visit lies in the range.
+func (s *scanner) overlaps(visit uint32) bool {
+	if s.whole {
+		return true
+	}
+	begin := int64(s.begin[visit])
+	return begin <= s.last && begin+int64(s.duration[visit]) >= s.first
+}
+
+// span returns the part of the visit that lies in the range, 0 and 0 where nobody asks for times.
+func (s *scanner) span(visit uint32) (from, end int64) {
+	if s.begin == nil {
+		return 0, 0
+	}
+	begin := int64(s.begin[visit])
+	return max(begin, s.first), min(begin+int64(s.duration[visit]), s.last)
 }
 
 // someRow reports whether an event of the visit lies in the range and passes.
