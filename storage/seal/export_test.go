@@ -1,5 +1,7 @@
 package seal
 
+import "crypto/sha256"
+
 // Device is the seam for faults.
 type Device = device
 
@@ -16,3 +18,9 @@ const (
 	GrowPages       = growPages
 	PasswordsInside = passwordsAtOnce + passwordsWaiting
 )
+
+// FixSum makes the checksum of a page right.
+func FixSum(page []byte) {
+	sum := sha256.Sum256(page[:sumOffset])
+	copy(page[sumOffset:], sum[:])
+}

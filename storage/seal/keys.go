@@ -88,7 +88,7 @@ func (v *Vault) createSite(site schema.Site) error {
 func (v *Vault) dataPage(page uint32, site schema.Site, key *[32]byte) []byte {
 	plain := encodeDataKey(site, key)
 	defer clear(plain)
-	return encodePage(useData, v.keySealer.Seal(nil, plain, pagePlace(page, useData)))
+	return encodePage(page, useData, v.keySealer.Seal(nil, plain, pagePlace(page, useData)))
 }
 
 // DestroySite overwrites the data key of a site: on the disk, and in the sealers that were handed out. It fails with [ErrNoKey]
@@ -117,7 +117,7 @@ func (v *Vault) destroySite(site schema.Site) error {
 	}
 	delete(v.sites, site)
 	k.sealer.destroy()
-	return v.write(k.page, encodePage(useFree, nil))
+	return v.write(k.page, encodePage(k.page, useFree, nil))
 }
 
 // allocate finds a free page and gives it a use in next, making the file longer if need be. The caller writes the page,
@@ -133,7 +133,7 @@ func (v *Vault) allocate(next *header, use byte) (page uint32, err error) {
 		return 0, fmt.Errorf("the vault is full: %d sites and time zones", maxPages)
 	}
 	for i := range uint32(growPages) {
-		if err := v.writeUnsynced(next.pages+i, encodePage(useFree, nil)); err != nil {
+		if err := v.writeUnsynced(next.pages+i, encodePage(next.pages+i, useFree, nil)); err != nil {
 			return 0, err
 		}
 	}
@@ -295,7 +295,7 @@ func (v *Vault) check() error {
 			}
 			clear(plain)
 		default:
-			if kind, _, err := decodePage(b); err != nil || kind != useFree {
+			if kind, _, err := decodePage(page, b); err != nil || kind != useFree {
 				return bad(page, "which should hold nothing")
 			}
 		}

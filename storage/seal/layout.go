@@ -51,9 +51,10 @@ import (
 //	     0     1  version: 1
 //	     1     1  type: 0 free, 1 salt, 2 data key
 //	     2     2  length n of the payload
-//	     4     n  payload, sealed as a value (see Sealer) with bucket 'V', the page number (4 bytes) as key, the type
+//	     4     4  the page's own number
+//	     8     n  payload, sealed as a value (see Sealer) with bucket 'V', the page number (4 bytes) as key, the type
 //	              and version 1, by HKDF(master key, "salts") or HKDF(master key, "data keys")
-//	   4+n        random (free) or zero
+//	   8+n        random (free) or zero
 //	  4064    32  SHA-256 of bytes 0 to 4063
 //
 //	payload of a salt:      day (4) | salt (32) | name of the zone
@@ -72,6 +73,7 @@ const (
 	useOffset  = slotOffset + maxKeySlots*slotSize
 
 	pageVersion = 1
+	pageStart   = 8
 
 	useFree = 0
 	useSalt = 1
@@ -218,10 +220,11 @@ func decodeHeader(b []byte) (h header, err error) {
 }
 
 // encodePage makes a page that is not a header.
-func encodePage(kind byte, payload []byte) []byte {
-	b := make([]byte, 4, pageSize)
-	b[0], b[1] = pageVersion, kind
-	binary.BigEndian.PutUint16(b[2:], uint16(len(payload)))
+func encodePage(page uint32, kind byte, payload []byte) []byte {
+	b := make([]byte, 0, pageSize)
+	b = append(b, pageVersion, kind)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
+	b = binary.BigEndian.AppendUint32(b, page)
 	b = append(b, payload...)
 	fill := b[len(b):sumOffset]
 	if kind == useFree {
@@ -232,12 +235,13 @@ func encodePage(kind byte, payload []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-func decodePage(b []byte) (kind byte, payload []byte, err error) {
+func decodePage(page uint32, b []byte) (kind byte, payload []byte, err error) {
 	n := int(binary.BigEndian.Uint16(b[2:]))
-	if sum := sha256.Sum256(b[:sumOffset]); !bytes.Equal(sum[:], b[sumOffset:]) || b[0] != pageVersion || n > sumOffset-4 {
+	if sum := sha256.Sum256(b[:sumOffset]); !bytes.Equal(sum[:], b[sumOffset:]) || b[0] != pageVersion ||
+		binary.BigEndian.Uint32(b[4:]) != page || n > sumOffset-pageStart {
 		return 0, nil, errPage
 	}
-	return b[1], b[4 : 4+n], nil
+	return b[1], b[pageStart : pageStart+n], nil
 }
 
 func pagePlace(page uint32, kind byte) Place {

@@ -53,7 +53,7 @@ func (v *Vault) newSalt(zone string, day schema.Date) error {
 	plain := encodeSalt(day, &s.salt, zone)
 	defer clear(plain)
 	sealed := v.saltSealer.Seal(nil, plain, pagePlace(s.page, useSalt))
-	if err := v.write(s.page, encodePage(useSalt, sealed)); err != nil {
+	if err := v.write(s.page, encodePage(s.page, useSalt, sealed)); err != nil {
 		return err
 	}
 	if known {
@@ -67,7 +67,7 @@ func (v *Vault) newSalt(zone string, day schema.Date) error {
 
 // loadSalt reads a page that is used for salts. What cannot be read was torn while it was written: Salt had not returned it yet.
 func (v *Vault) loadSalt(page uint32, b []byte) {
-	if kind, _, err := decodePage(b); err == nil && kind == useFree {
+	if kind, _, err := decodePage(page, b); err == nil && kind == useFree {
 		v.emptySalt = append(v.emptySalt, page)
 		return
 	}
@@ -116,7 +116,7 @@ func (v *Vault) SweepSalts(today func(zone string) schema.Date) (destroyed int, 
 		return 0, fmt.Errorf("destroy salts: %w", err)
 	}
 	for _, page := range pages {
-		if err := v.writeUnsynced(page, encodePage(useFree, nil)); err != nil {
+		if err := v.writeUnsynced(page, encodePage(page, useFree, nil)); err != nil {
 			return 0, fmt.Errorf("destroy salts: %w", err)
 		}
 	}

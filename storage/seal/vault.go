@@ -79,8 +79,8 @@ func CreateVault(path string, storeID [16]byte, key KeySource) (v *Vault, recove
 	rand.Read(rest[:])
 	first := v.header.encode(v.macKey)
 	content := slices.Concat(first, first, v.dataPage(2, 0, &rest))
-	for range growPages - 3 {
-		content = append(content, encodePage(useFree, nil)...)
+	for page := uint32(3); page < growPages; page++ {
+		content = append(content, encodePage(page, useFree, nil)...)
 	}
 	clear(rest[:])
 	clear(v.master[:])
@@ -273,7 +273,7 @@ func (v *Vault) loadData(page uint32, b []byte) error {
 }
 
 func (v *Vault) openPage(page uint32, b []byte, want byte, with *Sealer) ([]byte, error) {
-	kind, payload, err := decodePage(b)
+	kind, payload, err := decodePage(page, b)
 	if err != nil {
 		return nil, err
 	}
@@ -295,11 +295,11 @@ func (v *Vault) finish() error {
 		if use != useFree && !slices.Contains(v.emptySalt, page) {
 			continue
 		}
-		if kind, _, err := decodePage(v.readOrZero(page)); err == nil && kind == useFree {
+		if kind, _, err := decodePage(page, v.readOrZero(page)); err == nil && kind == useFree {
 			continue
 		}
 		v.notes = append(v.notes, fmt.Sprintf("slot %d held the rest of something that a crash interrupted and was wiped", page))
-		if err := v.writeUnsynced(page, encodePage(useFree, nil)); err != nil {
+		if err := v.writeUnsynced(page, encodePage(page, useFree, nil)); err != nil {
 			return err
 		}
 		wiped = true

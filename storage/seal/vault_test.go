@@ -136,7 +136,7 @@ func noneLeft(t *testing.T, before, after []byte) {
 		}
 		gone++
 		n := int(old[2])<<8 | int(old[3])
-		for i := 4; i+16 <= 4+n; i++ {
+		for i := 8; i+16 <= 8+n; i++ {
 			if bytes.Contains(after, old[i:i+16]) {
 				t.Errorf("bytes %d to %d of what slot %d held are still in the file", i, i+16, page)
 				break

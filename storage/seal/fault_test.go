@@ -1,0 +1,471 @@
+package seal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"footfall/storage/schema"
+	"footfall/storage/seal"
+)
+
+// memDevice is a vault's file in memory. It records every write and sync, and fails at one of them.
+type memDevice struct {
+	data    []byte
+	log     []event
+	failAt  int  // index into log of the call that fails, -1 for none
+	applied bool // the failing call had its effect nevertheless
+}
+
+type event struct {
+	sync bool
+	off  int64
+	page []byte
+}
+
+var errDisk = errors.New("the disk has failed")
+
+func newDevice(data []byte) *memDevice { return &memDevice{data: slices.Clone(data), failAt: -1} }
+
+func (d *memDevice) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(d.data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, d.data[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (d *memDevice) WriteAt(b []byte, off int64) (int, error) {
+	fail := len(d.log) == d.failAt
+	if !fail || d.applied {
+		d.data = apply(d.data, off, b)
+	}
+	d.log = append(d.log, event{off: off, page: slices.Clone(b)})
+	if fail {
+		return 0, errDisk
+	}
+	return len(b), nil
+}
+
+func (d *memDevice) Sync() error {
+	d.log = append(d.log, event{sync: true})
+	if len(d.log)-1 == d.failAt {
+		return errDisk
+	}
+	return nil
+}
+
+func (d *memDevice) Close() error { return nil }
+
+func apply(data []byte, off int64, b []byte) []byte {
+	if need := int(off) + len(b); need > len(data) {
+		data = append(data, make([]byte, need-len(data))...)
+	}
+	copy(data[off:], b)
+	return data
+}
+
+// crashes returns states the disk can be in after a crash at any moment of the log: what was synced is there, each
+// page written since is the old one, the new one, or torn between them.
+func (d *memDevice) crashes(start []byte, rng *rand.Rand) (states [][]byte) {
+	synced := slices.Clone(start)
+	var since []event
+	for i := 0; i <= len(d.log); i++ {
+		tries := 1 + min(len(since), 3)*4
+		for try := range tries {
+			state := slices.Clone(synced)
+			for _, e := range since {
+				how := rng.IntN(4)
+				if len(since) == 1 {
+					how = try % 4
+				}
+				cut := 512 * (1 + rng.IntN(7))
+				switch how {
+				case 1:
+					state = apply(state, e.off, e.page)
+				case 2:
+					state = apply(state, e.off, e.page[:cut])
+				case 3:
+					state = apply(state, e.off+int64(cut), e.page[cut:])
+				}
+			}
+			states = append(states, state)
+		}
+		if i == len(d.log) {
+			break
+		}
+		if d.log[i].sync {
+			for _, e := range since {
+				synced = apply(synced, e.off, e.page)
+			}
+			since = nil
+		} else {
+			since = append(since, d.log[i])
+		}
+	}
+	return states
+}
+
+// sample is the image of a vault with sites 1 and 2 and two zones' salts, and what it must answer.
+type sample struct {
+	image     []byte
+	one, rest []byte // sealed "one", "rest"
+	two       []byte
+	tokyo     [32]byte // day 100
+	berlin    [32]byte // day 100
+	recovery  string
+}
+
+func newSample(t testing.TB) (s sample) {
+	path := filepath.Join(t.TempDir(), "footfall.vault")
+	v, recovery := mustCreate(t, path)
+	s.recovery = recovery
+	s.one = mustSite(t, v, 1).Seal(nil, []byte("one"), place)
+	s.two = mustSite(t, v, 2).Seal(nil, []byte("two"), place)
+	s.rest = v.Rest().Seal(nil, []byte("rest"), place)
+	s.tokyo, s.berlin = mustSalt(t, v, "Asia/Tokyo", 100), mustSalt(t, v, "Europe/Berlin", 100)
+	v.Close()
+	s.image = mustReadFile(t, path)
+	return s
+}
+
+// verify checks that what an operation has nothing to do with is as it was.
+func (s *sample) verify(v *seal.Vault) error {
+	if got, err := v.Rest().Open(nil, s.rest, place); string(got) != "rest" {
+		return fmt.Errorf("rest: %w", err)
+	}
+	one, err := v.Site(1)
+	if err != nil {
+		return err
+	}
+	if got, err := one.Open(nil, s.one, place); string(got) != "one" {
+		return fmt.Errorf("site 1: %w", err)
+	}
+	if got, err := v.Salt("Asia/Tokyo", 100); got != s.tokyo {
+		return fmt.Errorf("salt: %w", err)
+	}
+	return nil
+}
+
+// operations that change a vault. after checks a vault opened later: done tells that the operation had returned without an error.
+var operations = map[string]struct {
+	do    func(*seal.Vault) error
+	after func(s *sample, v *seal.Vault, image []byte, done bool) error
+}{
+	"create site": {
+		func(v *seal.Vault) error { return v.CreateSite(3) },
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			_, err := v.Site(3)
+			if err == nil || !done && errors.Is(err, seal.ErrNoKey) {
+				return nil
+			}
+			return err
+		},
+	},
+	"create many sites": {
+		func(v *seal.Vault) error {
+			for i := schema.Site(3); i < 20; i++ {
+				if err := v.CreateSite(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			for i := schema.Site(3); i < 20; i++ {
+				if _, err := v.Site(i); err != nil && (done || !errors.Is(err, seal.ErrNoKey)) {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	"destroy site": {
+		func(v *seal.Vault) error { return v.DestroySite(2) },
+		func(s *sample, v *seal.Vault, image []byte, done bool) error {
+			two, err := v.Site(2)
+			if err == nil {
+				if done {
+					return errors.New("site 2 is still there")
+				}
+				_, err = two.Open(nil, s.two, place)
+				return err
+			}
+			if page := s.image[4*seal.PageSize+8:]; bytes.Contains(image, page[25:41]) || bytes.Contains(image, page[60:76]) {
+				return errors.New("the key of site 2 is still in the file")
+			}
+			if !errors.Is(err, seal.ErrNoKey) {
+				return err
+			}
+			return nil
+		},
+	},
+	"next salt": {
+		func(v *seal.Vault) error { _, err := v.Salt("Europe/Berlin", 101); return err },
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			got, err := v.Salt("Europe/Berlin", 101)
+			if got == s.berlin {
+				return errors.New("two days have one salt")
+			}
+			return err
+		},
+	},
+	"sweep": {
+		func(v *seal.Vault) error {
+			_, err := v.SweepSalts(func(zone string) schema.Date { return map[string]schema.Date{"Asia/Tokyo": 100}[zone] })
+			return err
+		},
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			if got, err := v.Salt("Europe/Berlin", 100); err != nil || done && got == s.berlin {
+				return fmt.Errorf("a swept salt: %w", err)
+			}
+			return nil
+		},
+	},
+	"new zone": {
+		func(v *seal.Vault) error { _, err := v.Salt("Africa/Cairo", 101); return err },
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			_, err := v.Salt("Africa/Cairo", 101)
+			return err
+		},
+	},
+	"add and remove a key": {
+		func(v *seal.Vault) error {
+			_, slot, err := v.AddRecovery()
+			return errors.Join(err, v.RemoveKey(slot))
+		},
+		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
+			if done && len(v.Slots()) != 2 {
+				return fmt.Errorf("slots %v", v.Slots())
+			}
+			return nil
+		},
+	},
+}
+
+// TestCrash stops each operation at every moment and opens what is then on the disk.
+func TestCrash(t *testing.T) {
+	s := newSample(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	states := 0
+	for name, op := range operations {
+		dev := newDevice(s.image)
+		v, err := seal.OpenDevice(dev, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := op.do(v); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all := dev.crashes(s.image, rng)
+		for i, state := range append(all, dev.data) {
+			states++
+			if err := s.reopen(state, i == len(all), op.after); err != nil {
+				t.Errorf("%s, state %d of %d: %v", name, i, len(all), err)
+			}
+		}
+	}
+	t.Logf("%d states", states)
+}
+
+// reopen opens an image twice: what the first open mends the second finds whole.
+func (s *sample) reopen(image []byte, done bool, after func(*sample, *seal.Vault, []byte, bool) error) error {
+	dev := newDevice(image)
+	v, err := seal.OpenDevice(dev, raw)
+	if err != nil {
+		return err
+	}
+	if err := v.Check(); err != nil {
+		return err
+	}
+	again, err := seal.OpenDevice(newDevice(dev.data), raw)
+	if err != nil {
+		return err
+	}
+	if len(again.Notes()) != 0 {
+		return fmt.Errorf("not mended: %q", again.Notes())
+	}
+	if err := s.verify(v); err != nil {
+		return err
+	}
+	if err := after(s, v, dev.data, done); err != nil {
+		return err
+	}
+	return v.Check()
+}
+
+// TestFailingDisk fails each write and sync of each operation once: the operation returns the error, nothing more is
+// written, what was there goes on working, and a later open finds everything in order.
+func TestFailingDisk(t *testing.T) {
+	s := newSample(t)
+	for name, op := range operations {
+		for _, applied := range []bool{false, true} {
+			for at := 0; ; at++ {
+				dev := newDevice(s.image)
+				v, err := seal.OpenDevice(dev, raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dev.failAt, dev.applied = at, applied
+				err = op.do(v)
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, errDisk) {
+					t.Errorf("%s, call %d: %v", name, at, err)
+				}
+				calls := len(dev.log)
+				if err := v.CreateSite(99); err == nil {
+					t.Errorf("%s, call %d: a later write was accepted", name, at)
+				}
+				if len(dev.log) != calls {
+					t.Errorf("%s, call %d: written after a failed write", name, at)
+				}
+				if err := s.verify(v); err != nil {
+					t.Errorf("%s, call %d: %v", name, at, err)
+				}
+				if err := s.reopen(dev.data, false, op.after); err != nil {
+					t.Errorf("%s, call %d, after reopen: %v", name, at, err)
+				}
+			}
+		}
+	}
+}
+
+// TestDamage changes each byte of a vault in turn. Each time: a typed error, or the right answers.
+func TestDamage(t *testing.T) {
+	s := newSample(t)
+	step := 1
+	if testing.Short() {
+		step = 37
+	}
+	outcomes := map[string]int{}
+	for at := 0; at < len(s.image); at += step {
+		if at > 8*seal.PageSize {
+			at += 61 // pages that are free all look alike
+		}
+		if at >= len(s.image) {
+			break
+		}
+		bad := slices.Clone(s.image)
+		bad[at] ^= 1 << (at % 8)
+		outcomes[s.judge(t, fmt.Sprintf("byte %d", at), bad)]++
+	}
+	for size := 0; size < len(s.image); size += 509 * step {
+		outcomes[s.judge(t, fmt.Sprintf("cut to %d", size), s.image[:size])]++
+	}
+	pages := len(s.image) / seal.PageSize
+	for i := range pages {
+		for j := range pages {
+			bad := slices.Clone(s.image)
+			copy(bad[i*seal.PageSize:(i+1)*seal.PageSize], s.image[j*seal.PageSize:])
+			outcomes[s.judge(t, fmt.Sprintf("page %d over page %d", j, i), bad)]++
+		}
+	}
+	if outcomes["damaged"] == 0 || outcomes["right"] == 0 {
+		t.Error(outcomes)
+	}
+	t.Log(outcomes)
+}
+
+func (s *sample) judge(t *testing.T, what string, image []byte) string {
+	v, err := seal.OpenDevice(newDevice(image), raw)
+	if errors.Is(err, seal.ErrVaultDamaged) {
+		return "damaged"
+	}
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return "error"
+	}
+	if got, err := v.Rest().Open(nil, s.rest, place); string(got) != "rest" {
+		t.Errorf("%s: rest: %v", what, err)
+	}
+	result := "right"
+	for site, sealed := range map[schema.Site][]byte{1: s.one, 2: s.two} {
+		if with, err := v.Site(site); errors.Is(err, seal.ErrVaultDamaged) && strings.Contains(err.Error(), "slot") && v.Check() != nil {
+			result = "damaged"
+		} else if err != nil {
+			t.Errorf("%s: site %d: %v", what, site, err)
+		} else if got, err := with.Open(nil, sealed, place); err != nil {
+			t.Errorf("%s: site %d: %q, %v", what, site, got, err)
+		}
+	}
+	for zone, want := range map[string][32]byte{"Asia/Tokyo": s.tokyo, "Europe/Berlin": s.berlin} {
+		got, err := v.Salt(zone, 100)
+		if err != nil {
+			t.Errorf("%s: %s: %v", what, zone, err)
+		}
+		if got != want {
+			if len(v.Notes()) == 0 {
+				t.Errorf("%s: %s has another salt, and nothing is said", what, zone)
+			}
+			if result == "right" {
+				result = "salt lost"
+			}
+		}
+	}
+	return result
+}
+
+func TestNewerVault(t *testing.T) {
+	s := newSample(t)
+	for i := range 2 {
+		page := s.image[i*seal.PageSize:][:seal.PageSize]
+		page[9] = 7
+		seal.FixSum(page)
+	}
+	_, err := seal.OpenDevice(newDevice(s.image), raw)
+	var newer seal.ErrNewer
+	if !errors.As(err, &newer) || newer != (seal.ErrNewer{Have: 7, Knows: 1}) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestForgedHeader: a header whose checksum was made right is still refused, by its MAC.
+func TestForgedHeader(t *testing.T) {
+	s := newSample(t)
+	for at := 10; at < 4064; at++ {
+		bad := slices.Clone(s.image)
+		for i := range 2 {
+			page := bad[i*seal.PageSize:][:seal.PageSize]
+			page[at] ^= 0x10
+			seal.FixSum(page)
+		}
+		_, err := seal.OpenDevice(newDevice(bad), raw)
+		if !errors.Is(err, seal.ErrVaultDamaged) && !errors.Is(err, seal.ErrWrongKey) {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+	}
+}
+
+func FuzzVault(f *testing.F) {
+	s := newSample(f)
+	f.Add(s.image[:3*seal.PageSize], false)
+	f.Add(s.image, true)
+	f.Add([]byte("hello"), false)
+	f.Fuzz(func(t *testing.T, image []byte, fix bool) {
+		if fix {
+			for i := 0; i+seal.PageSize <= len(image); i += seal.PageSize {
+				seal.FixSum(image[i : i+seal.PageSize])
+			}
+		}
+		v, err := seal.OpenDevice(newDevice(image), raw)
+		var newer seal.ErrNewer
+		switch {
+		case err == nil:
+			v.Check()
+			v.Site(1)
+		case !errors.Is(err, seal.ErrVaultDamaged) && !errors.Is(err, seal.ErrWrongKey) && !errors.As(err, &newer):
+			t.Errorf("not a typed error: %v", err)
+		}
+	})
+}
