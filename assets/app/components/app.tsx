@@ -61,6 +61,7 @@ function Page() {
 function SitePage() {
   const at = site.value!;
   useEffect(() => {
+    statusTrouble.value = undefined;
     void loadStatus(at.domain);
   }, [at.domain]);
   const s = status.value?.domain === at.domain ? status.value : undefined;

@@ -85,7 +85,8 @@ function Plot({ points, metric, interval }: PlotProps) {
 
   const point = hover.value ? points[hover.value.index] : undefined;
   const drill = () => {
-    if (!point || point.value === null || interval === "hour") return;
+    // Where there is no hovering, the first tap shows the numbers and must not lead away from them.
+    if (!point || point.value === null || matchMedia("(hover: none)").matches) return;
     if (interval === "day") choosePeriod({ period: "day", date: point.label });
     if (interval === "month") choosePeriod({ period: "month", date: point.label });
   };

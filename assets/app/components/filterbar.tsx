@@ -45,7 +45,7 @@ function Chip({ filter, index }: { filter: Filter; index: number }) {
 
 export function FilterButton() {
   return (
-    <Popover kind="dialog" align="end" open={filterOpen} testid="filter-button" class="filter-add" name="Add a filter" button={<><Funnel /><span class="wide-only">Filter</span></>}>
+    <Popover kind="dialog" align="end" open={filterOpen} testid="filter-button" class="filter-add" name="Add a filter" icon button={<><Funnel /><span class="wide-only">Filter</span></>}>
       {(close) => <Editor close={close} />}
     </Popover>
   );
@@ -55,14 +55,14 @@ function Editor({ close }: { close: () => void }) {
   const key = useSignal<FilterKey>("page");
   const op = useSignal<Operator>("is");
   const text = useSignal("");
-  const known = useSignal<string[]>([]);
+  const known = useSignal<string[] | undefined>(undefined);
 
   useEffect(() => {
     let gone = false;
     const timer = setTimeout(async () => {
       const found = await suggest(key.value, text.value);
       if (!gone) known.value = found;
-    }, typingPauseMs);
+    }, text.value === "" ? 0 : typingPauseMs);
     return () => {
       gone = true;
       clearTimeout(timer);
@@ -77,9 +77,13 @@ function Editor({ close }: { close: () => void }) {
     close();
     show({ filters: grown ? filters.map((f, i) => (i === same ? grown : f)) : [...filters, { key: key.value, op: op.value, values: [value] }] });
   };
+  // What Enter adds: the suggestion that was typed out, else, where the value must be whole, the first one that contains what was typed.
   const typed = () => {
-    const exact = known.value.find((v) => valueName(key.value, v).toLowerCase() === text.value.trim().toLowerCase());
-    return exact ?? (key.value === "country" ? (known.value[0] ?? "") : text.value.trim());
+    const wanted = text.value.trim();
+    const fitting = (known.value ?? []).filter((v) => valueName(key.value, v).toLowerCase().includes(wanted.toLowerCase()));
+    const exact = fitting.find((v) => valueName(key.value, v).toLowerCase() === wanted.toLowerCase());
+    if (wanted === "" || op.value === "contains" || op.value === "contains_not") return wanted;
+    return exact ?? fitting[0] ?? (key.value === "country" ? "" : wanted);
   };
   return (
     <form class="filter-form" onSubmit={(e) => { e.preventDefault(); add(typed()); }}>
@@ -87,6 +91,7 @@ function Editor({ close }: { close: () => void }) {
         <select aria-label="What" value={key.value} onChange={(e) => {
           if (!isFilterKey(e.currentTarget.value)) return;
           key.value = e.currentTarget.value;
+          known.value = undefined;
           if (!operatorsFor(key.value).includes(op.value)) op.value = "is";
         }}>
           {filterKeys.map((k) => <option key={k} value={k} selected={k === key.value}>{filterName(k)}</option>)}
@@ -97,10 +102,10 @@ function Editor({ close }: { close: () => void }) {
       </div>
       <input type="text" data-autofocus aria-label="Value" placeholder="Type or choose below" value={text.value} spellcheck={false} autocapitalize="none" onInput={(e) => (text.value = e.currentTarget.value)} />
       <ul class="suggestions">
-        {known.value.map((v) => (
+        {known.value?.map((v) => (
           <li key={v}><button type="button" onClick={() => add(v)}>{valueName(key.value, v)}</button></li>
         ))}
-        {known.value.length === 0 && <li class="hint">Nothing of the kind in this period.</li>}
+        {known.value?.length === 0 && <li class="hint">Nothing of the kind in this period.</li>}
       </ul>
       <button type="submit" class="button primary">Add the filter</button>
     </form>

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { addSite, login, setup } from "../api.ts";
 import { follow, go, place, sitePath } from "../router.ts";
 import { app, loadApp, say } from "../session.ts";
+import { reload } from "../slots.ts";
 import { Logo } from "./icons.tsx";
 
 const minPassword = 12;
@@ -128,6 +129,7 @@ export function Login() {
     if (password === "") throw new Error("Please type your password.");
     await login(email, password);
     await loadApp();
+    reload("failed"); // a login that ran out left its questions unanswered
     if (place.value.path === "/login") go("/", "", "replace");
   };
   return (

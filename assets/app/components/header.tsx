@@ -101,7 +101,7 @@ function Menu() {
     }
   };
   return (
-    <Popover kind="menu" name="Menu" class="ghosted" align="end" testid="menu" button={<Person />}>
+    <Popover kind="menu" name="Menu" icon class="ghosted" align="end" testid="menu" button={<Person />}>
       {(close) => (
         <>
           {a?.user && <p class="menu-head">{a.user.email}</p>}
@@ -122,8 +122,8 @@ function Menu() {
 export function DemoBanner() {
   if (!app.value?.demo) return null;
   return (
-    <p class="demo" data-testid="demo-banner">
+    <aside class="demo" aria-label="Demo" data-testid="demo-banner">
       <strong>Demo</strong> Made-up traffic, no login. <a href="/?new=1" onClick={follow}>Add your own site</a>
-    </p>
+    </aside>
   );
 }

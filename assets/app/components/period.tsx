@@ -34,6 +34,7 @@ export function PeriodPicker() {
       <Popover
         kind={customOpen.value ? "dialog" : "menu"}
         align="end"
+        name="Period"
         testid="period-picker"
         open={periodOpen}
         button={<><Calendar /><span class="period-name">{label}</span>{label !== days && <span class="period-days">{days}</span>}<ChevronDown /></>}

@@ -5,9 +5,10 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
-  /** What the button shows, and what it is called where that is no text. */
   button: ComponentChildren;
-  name?: string;
+  /** What the panel is called; the button too where it shows only an icon. */
+  name: string;
+  icon?: boolean;
   kind: "menu" | "dialog";
   class?: string;
   testid?: string;
@@ -17,7 +18,7 @@ interface Props {
   children: (close: () => void) => ComponentChildren;
 }
 
-export function Popover({ button, name, kind, class: extra = "", testid, align = "start", open: outer, children }: Props) {
+export function Popover({ button, name, icon = false, kind, class: extra = "", testid, align = "start", open: outer, children }: Props) {
   const inner = useSignal(false);
   const open = outer ?? inner;
   const root = useRef<HTMLDivElement>(null);
@@ -71,8 +72,8 @@ export function Popover({ button, name, kind, class: extra = "", testid, align =
         aria-haspopup={kind}
         aria-expanded={open.value}
         aria-controls={open.value ? id : undefined}
-        aria-label={name}
-        title={name}
+        aria-label={icon ? name : undefined}
+        title={icon ? name : undefined}
         data-testid={testid}
         onClick={() => (open.value = !open.value)}
       >
