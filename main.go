@@ -64,13 +64,30 @@ type options struct {
 type verbs struct {
 	options `embed:"" group:"Flags of every verb:"`
 
-	Serve      serveVerb      `cmd:"" help:"Count visits and show them: run the server."`
-	Demo       demoVerb       `cmd:"" help:"Serve a made-up site with a year of visits. Needs no login, changes nothing but its own directory."`
-	Import     ingest.Import  `cmd:"" help:"Add events from a file to a site."`
-	Export     ingest.Export  `cmd:"" help:"Write a site's events."`
-	Check      verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
-	Version    versionVerb    `cmd:"" help:"Print the version."`
-	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
+	Serve serveVerb `cmd:"" help:"Count visits and show them: run the server."`
+	Demo  demoVerb  `cmd:"" help:"Serve a made-up site with a year of visits. Needs no login, changes nothing but its own directory."`
+	Site  struct {
+		Add    api.SiteAdd    `cmd:"" help:"Add a site."`
+		List   api.SiteList   `cmd:"" help:"List the sites."`
+		Remove api.SiteRemove `cmd:"" help:"Remove a site and destroy its data."`
+	} `cmd:"" help:"Sites whose visits are counted."`
+	User struct {
+		Add    auth.UserAdd    `cmd:"" help:"Add a person. The password is asked for, or read from standard input."`
+		List   auth.UserList   `cmd:"" help:"List the people."`
+		Passwd auth.UserPasswd `cmd:"" help:"Change a person's password. It is asked for, or read from standard input."`
+	} `cmd:"" help:"People who may log in."`
+	Token struct {
+		Add    auth.TokenAdd    `cmd:"" help:"Make a token and print it."`
+		List   auth.TokenList   `cmd:"" help:"List the tokens."`
+		Remove auth.TokenRemove `cmd:"" help:"Remove a token."`
+	} `cmd:"" help:"Tokens for programs that read the numbers."`
+	Import      ingest.Import   `cmd:"" help:"Add events from a file to a site."`
+	Export      ingest.Export   `cmd:"" help:"Write a site's events."`
+	Query       api.Query       `cmd:"" help:"Answer a query of the Stats API."`
+	Check       verb.Check      `cmd:"" help:"Read everything that is stored and say whether it is sound."`
+	Healthcheck web.Healthcheck `cmd:"" help:"Ask a running server whether it is well."`
+	Version     versionVerb     `cmd:"" help:"Print the version."`
+	Completion  completionVerb  `cmd:"" help:"Print the completion script of a shell."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -107,7 +124,7 @@ func run(args []string) int {
 }
 
 func grammar(v *verbs, out io.Writer) *terminal.Grammar {
-	return &terminal.Grammar{Name: "footfall", Help: about, Verbs: v, Out: out, Err: os.Stderr}
+	return &terminal.Grammar{Name: "footfall", Help: about, Examples: terminal.Examples, Verbs: v, Out: out, Err: os.Stderr}
 }
 
 func logger(o *options) *slog.Logger {
@@ -195,21 +212,20 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 	return store, err
 }
 
-// input opens what the verb reads.
+// input opens what the verb reads: a file, standard input, or a password.
 func (a *app) input() (io.ReadCloser, error) {
+	if asking, ok := a.command.Verb().(interface{ AsksPassword() string }); ok {
+		return io.NopCloser(terminal.NewPassword(os.Stdin, os.Stderr, asking.AsksPassword(), os.LookupEnv)), nil
+	}
 	switch path := a.command.File(); path {
 	case "":
-		return io.NopCloser(eof{}), nil
+		return io.NopCloser(strings.NewReader("")), nil
 	case "-":
 		return os.Stdin, nil
 	default:
 		return os.Open(path)
 	}
 }
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 func (a *app) watched() bool { return !a.opt.Quiet && !a.opt.JSON && terminal.IsTerminal(os.Stderr) }
 
@@ -225,8 +241,7 @@ type serveVerb struct{ terminal.Listening }
 
 func (*serveVerb) Help() string {
 	return "The first start makes the data directory, its key and a recovery key, and prints a link that makes the first account. " +
-		"SIGTERM and SIGINT end the server when the requests under way are answered.\n\nExamples:\n\n" +
-		"\tfootfall serve\n\tfootfall serve --data /var/lib/footfall --base-url https://stats.example.org\n"
+		"SIGTERM and SIGINT end the server when the requests under way are answered; a second one ends it at once."
 }
 
 func (v *serveVerb) Run(a *app) error {
@@ -234,8 +249,6 @@ func (v *serveVerb) Run(a *app) error {
 }
 
 type demoVerb struct{ terminal.Listening }
-
-func (*demoVerb) Help() string { return "Example:\n\n\tfootfall demo --listen 127.0.0.1:8080\n" }
 
 func (v *demoVerb) Run(a *app) error {
 	dir := a.dir("footfall-demo")
@@ -439,10 +452,6 @@ func (*versionVerb) Run(a *app) error {
 
 type completionVerb struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
-}
-
-func (*completionVerb) Help() string {
-	return "Examples:\n\n\tsource <(footfall completion bash)\n\tfootfall completion fish >~/.config/fish/completions/footfall.fish\n"
 }
 
 func (v *completionVerb) Run(*app) error {

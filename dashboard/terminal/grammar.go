@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,14 @@ type Grammar struct {
 	Name, Help string
 	Verbs      any // pointer to a struct with tags, filled by Parse; a new one for each Parse
 	Out, Err   io.Writer
-	Width      int // columns of help; 0 is 100
+	Examples   string // a command line a line, each shown in the help of its verb
+	Width      int    // columns of help; 0 is 100
 }
+
+// Examples are those of Footfall.
+//
+//go:embed examples.txt
+var Examples string
 
 // Command is a parsed command line.
 type Command struct {
@@ -129,7 +136,7 @@ func (g *Grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	if width == 0 {
 		width = 100
 	}
-	return kong.New(g.Verbs, append(options,
+	parser, err := kong.New(g.Verbs, append(options,
 		kong.Name(g.Name),
 		kong.Description(g.Help),
 		kong.Writers(g.Out, g.Err),
@@ -137,6 +144,28 @@ func (g *Grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: width}),
 		kong.ValueFormatter(describe),
 	)...)
+	if err == nil {
+		g.exemplify(parser.Model.Node)
+	}
+	return parser, err
+}
+
+// exemplify adds the examples to the help of their verbs.
+func (g *Grammar) exemplify(node *kong.Node) {
+	if path := verbPath(node); path != "" && len(node.Children) == 0 {
+		var lines strings.Builder
+		for line := range strings.Lines(g.Examples) {
+			if _, rest, ok := strings.Cut(line, g.Name+" "+path); ok && (rest == "" || rest[0] == ' ' || rest[0] == '\n') {
+				lines.WriteString("\t" + line)
+			}
+		}
+		if lines.Len() > 0 {
+			node.Detail = strings.TrimSpace(node.Detail + "\n\nExamples:\n\n" + lines.String())
+		}
+	}
+	for _, child := range node.Children {
+		g.exemplify(child)
+	}
 }
 
 // describe adds the environment variable to a flag's help.

@@ -165,17 +165,12 @@ func distance(a, b string) int {
 func fromEnvironment(getenv func(string) (string, bool), known, secrets map[string]bool) (Settings, error) {
 	settings := Settings{}
 	for name := range known {
-		variable := Variable(name)
-		value, ok := getenv(variable)
-		if path, has := getenv(variable + "_FILE"); has && secrets[name] {
-			if ok {
-				return nil, fmt.Errorf("both %s and %s_FILE are set: unset one", variable, variable)
+		value, ok := getenv(Variable(name))
+		if secrets[name] {
+			var err error
+			if value, ok, err = secret(getenv, Variable(name)); err != nil {
+				return nil, err
 			}
-			text, err := readSecret(path)
-			if err != nil {
-				return nil, fmt.Errorf("read %s_FILE: %w", variable, err)
-			}
-			value, ok = text, true
 		}
 		if ok && value != "" {
 			settings[name] = value
@@ -184,12 +179,24 @@ func fromEnvironment(getenv func(string) (string, bool), known, secrets map[stri
 	return settings, nil
 }
 
-func readSecret(path string) (string, error) {
+// secret returns the value of a variable, or what the file holds that the variable with _FILE at its end names.
+func secret(getenv func(string) (string, bool), variable string) (value string, ok bool, err error) {
+	value, ok = getenv(variable)
+	path, has := getenv(variable + "_FILE")
+	if !has {
+		return value, ok, nil
+	}
+	if ok {
+		return "", false, fmt.Errorf("both %s and %s_FILE are set: unset one", variable, variable)
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return "", false, fmt.Errorf("read %s_FILE: %w", variable, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxSecret))
-	return strings.TrimRight(string(text), "\r\n"), err
+	if err != nil {
+		return "", false, fmt.Errorf("read %s_FILE: %w", variable, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), true, nil
 }

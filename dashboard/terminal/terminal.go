@@ -29,28 +29,55 @@ func Colorful(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(f)
 }
 
-// ErrNoTerminal is returned where a question cannot be asked.
-var ErrNoTerminal = errors.New("standard input is not a terminal")
+// errMismatch says that a new password was not typed the same twice.
+var errMismatch = errors.New("the two passwords differ: try again")
 
-// ErrMismatch is returned if a new password was not typed the same twice.
-var ErrMismatch = errors.New("the two passwords differ: try again")
+// password is a new password as a stream of one line, asked for when it is first read.
+type password struct {
+	in       *os.File
+	prompt   io.Writer
+	question string
+	getenv   func(string) (string, bool)
+	answer   io.Reader
+}
 
-// Password asks for a password on in, without showing it, and for a new one twice. It returns ErrNoTerminal if
-// in is no terminal.
-func Password(in *os.File, prompt io.Writer, question string, isNew bool) (string, error) {
-	if !IsTerminal(in) {
-		return "", ErrNoTerminal
+// NewPassword returns a reader of a new password, to be read to its end: from FOOTFALL_PASSWORD or the file FOOTFALL_PASSWORD_FILE
+// names, typed twice and unseen if in is a terminal, else as in holds it. Nothing is asked before the first Read.
+func NewPassword(in *os.File, prompt io.Writer, question string, getenv func(string) (string, bool)) io.Reader {
+	return &password{in: in, prompt: prompt, question: question, getenv: getenv}
+}
+
+func (p *password) Read(b []byte) (int, error) {
+	if p.answer == nil {
+		given, ok, err := secret(p.getenv, Prefix+"PASSWORD")
+		switch {
+		case err != nil:
+			return 0, err
+		case ok:
+			p.answer = strings.NewReader(given)
+		case !IsTerminal(p.in):
+			p.answer = p.in
+		default:
+			if given, err = p.ask(); err != nil {
+				return 0, err
+			}
+			p.answer = strings.NewReader(given)
+		}
 	}
-	first, err := hidden(in, prompt, question+": ")
-	if err != nil || !isNew {
-		return string(first), err
+	return p.answer.Read(b)
+}
+
+func (p *password) ask() (string, error) {
+	first, err := hidden(p.in, p.prompt, p.question+": ")
+	if err != nil {
+		return "", err
 	}
-	second, err := hidden(in, prompt, "again: ")
+	second, err := hidden(p.in, p.prompt, "Again: ")
 	if err != nil {
 		return "", err
 	}
 	if !bytes.Equal(first, second) {
-		return "", ErrMismatch
+		return "", errMismatch
 	}
 	return string(first), nil
 }

@@ -3,6 +3,7 @@ package terminal_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -204,14 +205,26 @@ func TestNilBarIsSilent(t *testing.T) {
 	b.Close()
 }
 
-func TestPasswordNeedsTerminal(t *testing.T) {
-	f, err := os.Open(os.DevNull)
+func TestPasswordWithoutTerminal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	write(t, file, "from a file\n")
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := terminal.Password(f, &bytes.Buffer{}, "password", true); !errors.Is(err, terminal.ErrNoTerminal) {
-		t.Errorf("error %v, want ErrNoTerminal", err)
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{
+		{nil, "from a file\n"},
+		{[]string{"FOOTFALL_PASSWORD", "from env"}, "from env"},
+		{[]string{"FOOTFALL_PASSWORD_FILE", file}, "from a file"},
+	} {
+		got, err := io.ReadAll(terminal.NewPassword(f, io.Discard, "Password", env(c.env...)))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%v: password %q, error %v, want %q", c.env, got, err, c.want)
+		}
 	}
 }
 
