@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,8 +16,8 @@ import (
 //
 // Beside testscript's own commands they have
 //
-//	serve DIR [flag ...]   start `footfall serve`, wait until it answers, set $URL and $SETUP
-//	stop                   end it with SIGTERM; with !, kill it
+//	serve DIR [flag ...]   start `footfall serve`, wait until it answers, set $URL, $ADDRESS and $SETUP
+//	stop [-9]              end it with SIGTERM, which must end well, or kill it
 //	code N command ...     run a command that must end with exit code N
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -46,16 +47,17 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(s.Kill)
 	ts.Setenv("URL", s.URL)
+	ts.Setenv("ADDRESS", strings.TrimPrefix(s.URL, "http://"))
 	ts.Setenv("SETUP", setupLink.FindString(s.Log()))
 	ts.Value(slot{}).(*slot).server = s
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, _ []string) {
+func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(slot{}).(*slot).server
-	if s == nil {
-		ts.Fatalf("no server runs")
+	if s == nil || neg {
+		ts.Fatalf("usage: stop [-9], after serve")
 	}
-	if neg {
+	if len(args) > 0 {
 		s.Kill()
 	} else if code := s.Stop(); code != 0 {
 		ts.Fatalf("the server ended with exit code %d:\n%s", code, s.Log())

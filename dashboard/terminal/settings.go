@@ -182,8 +182,9 @@ func fromEnvironment(getenv func(string) (string, bool), known, secrets map[stri
 // secret returns the value of a variable, or what the file holds that the variable with _FILE at its end names.
 func secret(getenv func(string) (string, bool), variable string) (value string, ok bool, err error) {
 	value, ok = getenv(variable)
-	path, has := getenv(variable + "_FILE")
-	if !has {
+	path, _ := getenv(variable + "_FILE")
+	ok = ok && value != "" // empty is as good as not set: composed environments cannot unset
+	if path == "" {
 		return value, ok, nil
 	}
 	if ok {
