@@ -28,7 +28,8 @@ interface Colors {
   surface: string;
 }
 
-const pixelsPerTick = 84;
+const pixelsPerTick = 76;
+const pixelsPerHour = 52;
 const second = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
 const whole = [1, 2, 5, 10, 20, 50, 100, 200, 500].flatMap((n, _, all) => (n === 1 ? [1e0, 1e3, 1e6, 1e9].flatMap((k) => all.map((m) => m * k)) : []));
 
@@ -73,7 +74,7 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
         gap: 8,
         grid: { show: false },
         ticks: { show: false },
-        splits: (u) => ticks(labels, interval, Math.floor(u.width / pixelsPerTick)),
+        splits: (u) => ticks(labels, interval, Math.floor(u.width / (interval === "hour" ? pixelsPerHour : pixelsPerTick))),
         values: (_u, splits) => splits.map((i) => tickName(labels[i] ?? "", interval, spanDays)),
       },
       {
@@ -85,7 +86,7 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
         incrs: kind === "seconds" ? second : kind === "ratio" ? [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50] : whole,
         grid: { stroke: colors.grid, width: 1 },
         ticks: { show: false },
-        values: (_u, splits) => splits.map((v) => (v === 0 ? "0" : showMetric(metric, v))),
+        values: (_u, splits) => splits.map((v) => (v === 0 ? "0" : showMetric(metric, v).replace(" 00s", "").replace(" 0m", ""))),
       },
     ],
     hooks: {

@@ -25,8 +25,9 @@ export function Dashboard({ site }: { site: Site }) {
     return () => clearInterval(timer);
   }, []);
   const details = view.value.details;
+  const busy = Object.values(slots).some((s) => s.value.busy);
   return (
-    <main class="dashboard" data-testid="dashboard">
+    <main class="dashboard" data-testid="dashboard" data-busy={busy}>
       <h1 class="visually-hidden">{site.domain}</h1>
       <div class="toolbar">
         <Chips />
