@@ -60,13 +60,18 @@ func (p *parser) parseLeaf(op query.Op, list []any, whole any) (f query.Filter, 
 	switch op {
 	case query.Is, query.Contains:
 	case query.IsNot, query.ContainsNot:
-		ok = !special
+		if special {
+			return f, false
+		}
 	case query.Matches, query.MatchesNot:
-		folds, ok = false, !special
+		if special {
+			return f, false
+		}
+		folds = false
 	default:
 		return f, false
 	}
-	if special && op != query.Is && op != query.Contains || len(list) < 3 || len(list) > 4 || len(list) == 4 && !folds {
+	if len(list) < 3 || len(list) > 4 || len(list) == 4 && !folds {
 		return f, false
 	}
 	clauses, isList := list[2].([]any)
