@@ -74,7 +74,8 @@ func (im *Import) Add(ctx context.Context, o *day.Open) error {
 	return nil
 }
 
-// Commit makes all added days visible at once.
+// Commit makes all added days visible at once. It does not stop in between: once begun it is waited for even if ctx ends, since a caller
+// that gave up would not know whether to Abort.
 func (im *Import) Commit(ctx context.Context) error {
 	if im.ended {
 		return errors.New("import: internal error: committed after the end")
@@ -98,7 +99,7 @@ func (im *Import) Commit(ctx context.Context) error {
 				}
 			}
 		},
-	}).Wait(ctx)
+	}).Wait(context.WithoutCancel(ctx))
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
