@@ -152,6 +152,11 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		cause := fmt.Errorf("%w: %w", ErrPoisoned, err)
 		db.poison.Store(&cause)
 		db.log.Error("a commit failed: nothing more is written until the next start", "error", err)
+		if !harmless(err) && !db.wedged.Load() {
+			if err := mark(db.path); err != nil {
+				db.log.Error("the file could not be marked for a rebuild: copy it before it is used again", "error", err)
+			}
+		}
 		n = max(n, 1) // the transaction may not have begun
 		for _, p := range batch[:n] {
 			p.err = nil // an op's own error does not count: whether it was taken back is not known either

@@ -126,18 +126,26 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Open opens an existing data file, checks its structure and holds its lock until Close. Errors: fs.ErrNotExist,
+// Open opens an existing data file, checks its structure and holds its lock until Close. If a commit failed on the
+// disk before, it copies the file into a new one first (rebuild.go). Errors: fs.ErrNotExist,
 // [ErrRunning] after a second of waiting for the lock, [ErrNewer], [ErrDamaged].
 func Open(cfg Config) (*DB, error) {
 	db := &DB{path: cfg.Path, log: cfg.logger()}
 	db.wake.L = &db.mu
-	if err := db.open(cfg); err != nil {
+	err := db.open(cfg)
+	if errors.Is(err, errRebuilt) {
+		err = db.open(cfg)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open data file %s: %w", cfg.Path, err)
 	}
 	db.bolt.AllocSize = growBy
 	db.loop.Go(db.run)
 	return db, nil
 }
+
+// errRebuilt means that the path names another file now, which is to be opened.
+var errRebuilt = errors.New("the file was rebuilt")
 
 func (db *DB) open(cfg Config) (err error) {
 	f, err := openLocked(cfg.Path)
@@ -174,6 +182,13 @@ func (db *DB) open(cfg Config) (err error) {
 	}
 	db.sums = w.sums
 
+	if _, err := os.Stat(markPath(cfg.Path)); err == nil {
+		if err := rebuild(f, cfg.Path); err != nil {
+			return fmt.Errorf("a commit failed on the disk, so the file must be copied before it is used again: %w", err)
+		}
+		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
+		return errRebuilt
+	}
 	opts := options(cfg, info.Size())
 	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	db.bolt, err = bolt.Open(cfg.Path, 0o600, opts)

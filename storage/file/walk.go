@@ -142,7 +142,8 @@ func (w *walker) bucket(b Bucket, value []byte) error {
 	if root := native.Uint64(value); root != 0 {
 		return w.tree(root, visit)
 	}
-	p := page{r: bytes.NewReader(value[bucketSize:]), size: int64(len(value) - bucketSize)}
+	inline := value[bucketSize:]
+	p := page{r: bytes.NewReader(inline), size: int64(len(inline)), buf: inline}
 	if err := p.read(); err != nil {
 		return err
 	}
@@ -209,12 +210,12 @@ func (w *walker) load(id uint64) (*page, error) {
 	if id < 2 || id >= w.high {
 		return nil, damaged("page %d does not exist", id)
 	}
-	var head [pageHeader]byte
-	if _, err := w.r.ReadAt(head[:], int64(id)*pageSize); err != nil {
+	head := make([]byte, pageSize)
+	if _, err := w.r.ReadAt(head, int64(id)*pageSize); err != nil {
 		return nil, fmt.Errorf("%w: read page %d: %w", ErrDamaged, id, err)
 	}
 	overflow := uint64(native.Uint32(head[12:]))
-	if got := native.Uint64(head[:]); got != id {
+	if got := native.Uint64(head); got != id {
 		return nil, damaged("page %d says that it is page %d", id, got)
 	}
 	if overflow >= w.high-id {
@@ -227,7 +228,7 @@ func (w *walker) load(id uint64) (*page, error) {
 		w.seen[i/64] |= 1 << (i % 64)
 	}
 	size := int64(overflow+1) * pageSize
-	p := &page{r: io.NewSectionReader(w.r, int64(id)*pageSize, size), size: size}
+	p := &page{r: io.NewSectionReader(w.r, int64(id)*pageSize, size), size: size, buf: head}
 	if err := p.read(); err != nil {
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}
@@ -249,18 +250,15 @@ func (w *walker) load(id uint64) (*page, error) {
 type page struct {
 	r     io.ReaderAt
 	size  int64
-	buf   []byte // from offset 0
+	buf   []byte // from offset 0: at least the table of elements, after read
 	flags uint16
 	count int
 }
 
+// read decodes the header and gets the rest of the table of elements.
 func (p *page) read() error {
-	p.buf = make([]byte, min(p.size, pageSize))
 	if len(p.buf) < pageHeader {
 		return damaged("a page is shorter than its header")
-	}
-	if _, err := p.r.ReadAt(p.buf, 0); err != nil {
-		return fmt.Errorf("%w: read page: %w", ErrDamaged, err)
 	}
 	p.flags, p.count = native.Uint16(p.buf[8:]), int(native.Uint16(p.buf[10:]))
 	if p.flags != flagBranch && p.flags != flagLeaf {

@@ -1,0 +1,91 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// After a failed fsync the operating system may have dropped what it could not write and still show it to those who read: the
+// file in its cache and the file on the disk are not the same any more, and no later fsync mends that. So the next start must not
+// go on in that file. The committing goroutine leaves a mark beside it (an empty file, path + ".rebuild"), and Open, when it
+// finds the mark, copies all entries into a new file first.
+
+func markPath(path string) string { return path + ".rebuild" }
+
+// harmless tells whether a commit failed before anything that counts was written: the disk was full. The file is then
+// as it was, and copying it would need the room that there is not.
+func harmless(err error) bool {
+	var write *fs.PathError
+	if errors.As(err, &write) && write.Op == "write" {
+		return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	}
+	// bbolt gives this one as text only; it has tried to make the file longer and nothing else.
+	return errors.Is(err, berrors.ErrMaxSizeReached) || strings.HasPrefix(err.Error(), "file resize error")
+}
+
+// mark notes that the file must be rebuilt. The disk has just failed, so this is an attempt.
+func mark(path string) error {
+	f, err := os.OpenFile(markPath(path), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+}
+
+// rebuild copies the file, which is open, locked and checked as f, into a new one that takes its name, and removes the mark.
+func rebuild(f *os.File, path string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails when it has its new name
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	from := options(Config{}, info.Size())
+	from.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
+	src, err := bolt.Open(path, 0o600, from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	to := options(Config{}, info.Size())
+	to.NoSync = true // one sync at the end
+	dst, err := bolt.Open(tmp.Name(), 0o600, to)
+	if err != nil {
+		return err
+	}
+	dst.AllocSize = growBy
+	err = bolt.Compact(dst, src, MaxBatchBytes)
+	if err == nil {
+		err = dst.Update(func(*bolt.Tx) error { return nil }) // see DB.close
+	}
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err := errors.Join(err, dst.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := os.Remove(markPath(path)); err != nil {
+		return fmt.Errorf("remove mark: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
