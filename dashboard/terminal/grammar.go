@@ -117,7 +117,10 @@ func parse(parser *kong.Kong, args []string) (context *kong.Context, err error) 
 		}
 	}()
 	if len(args) == 0 {
-		args = []string{"--help"}
+		args = []string{"help"}
+	}
+	if args[0] == "help" { // `tool help verb` is what some type for `tool verb --help`
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	context, err = parser.Parse(args)
 	var failed *kong.ParseError
