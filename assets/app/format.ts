@@ -87,7 +87,7 @@ export function tickName(label: string, interval: Interval, spanDays: number): s
     case "hour":
       return write(label, spanDays > 1 ? "shortDay" : "hour");
     case "month":
-      return spanDays > 370 ? write(label, "monthYear") : write(label, "shortMonth");
+      return spanDays > 370 || label.slice(5, 7) === "01" ? write(label, "monthYear") : write(label, "shortMonth");
     default:
       return spanDays > 370 ? write(label, "monthYear") : write(label, "dayOnly");
   }

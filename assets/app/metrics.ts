@@ -82,5 +82,5 @@ export function changeOf(m: Metric, now: number | null | undefined, before: numb
 /** sayChange writes a change: "↑ 12%", "↓ 3 pts", "no change". */
 export function sayChange(c: Change): string {
   if (c.amount === 0) return "no change";
-  return `${c.amount > 0 ? "↑" : "↓"} ${fullNumber(Math.abs(c.amount))}${c.points ? " pts" : "%"}`;
+  return `${c.amount > 0 ? "↑" : "↓"} ${fullNumber(Math.abs(c.amount))}${c.points ? (Math.abs(c.amount) === 1 ? " pt" : " pts") : "%"}`;
 }

@@ -3,6 +3,7 @@
 
 import { effect, signal, type Signal } from "@preact/signals";
 import { ask, type Query, type Result } from "./api.ts";
+import { addDays } from "./dates.ts";
 import { hasPage, toApi } from "./filters.ts";
 import { type Metric, metrics } from "./metrics.ts";
 import type { Interval, Range } from "./periods.ts";
@@ -64,7 +65,9 @@ function plan(): Record<SlotKey, Question> {
   const v = view.value;
   const r = range.value;
   const base = { date_range: [r.first, r.last] as [string, string], filters: toApi(v.filters) };
-  const compare = choice.value.period === "all" ? {} : { compare: true as const };
+  // A period before the site's first day would be compared with nothing.
+  const before = choice.value.period !== "all" && addDays(r.first, -1) >= (status.value?.first ?? r.first);
+  const compare = before ? { compare: true as const } : {};
   const frame: Frame = { range: r, metrics: topMetrics(v), interval: interval.value, report: undefined };
   const chart = chartMetric(v);
   const panel = (p: PanelKey): Question => {

@@ -123,7 +123,7 @@ export function DemoBanner() {
   if (!app.value?.demo) return null;
   return (
     <aside class="demo" aria-label="Demo" data-testid="demo-banner">
-      <strong>Demo</strong> Made-up traffic, no login. <a href="/?new=1" onClick={follow}>Add your own site</a>
+      <strong>Demo</strong> Made-up traffic. <a href="/?new=1" onClick={follow}>Add your site</a>
     </aside>
   );
 }
