@@ -15,14 +15,20 @@ import { Chips, FilterButton } from "./filterbar.tsx";
 import { Panel } from "./panel.tsx";
 import { PeriodPicker } from "./period.tsx";
 
-const refreshMs = 60_000;
+const refreshMs = 30_000;
 
 export function Dashboard({ site }: { site: Site }) {
   useEffect(() => {
-    const timer = setInterval(() => {
+    const refresh = () => {
       if (!document.hidden && includesToday()) reload("all", true);
-    }, refreshMs);
-    return () => clearInterval(timer);
+    };
+    const timer = setInterval(refresh, refreshMs);
+    // Whoever comes back to this tab, perhaps from visiting the site, should not wait for the timer.
+    document.addEventListener("visibilitychange", refresh);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", refresh);
+    };
   }, []);
   const details = view.value.details;
   const busy = Object.values(slots).some((s) => s.value.busy);

@@ -6,7 +6,7 @@ import { getCurrent, logout } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { helpOpen } from "../keys.ts";
 import { follow, go, show, sitePath } from "../router.ts";
-import { app, loadApp, say, site } from "../session.ts";
+import { app, loadApp, say, site, status } from "../session.ts";
 import { chooseTheme, dark, type Theme, theme } from "../theme.ts";
 import { ChevronDown, Logo, Mark, Moon, Person, Plus, Sun } from "./icons.tsx";
 import { MenuItem, Popover } from "./popover.tsx";
@@ -57,6 +57,7 @@ function Switcher() {
 
 function Current({ domain }: { domain: string }) {
   const visitors = useSignal<number | undefined>(undefined);
+  const counted = (status.value?.events ?? 0) > 0; // the first visit of all is shown at once
   useEffect(() => {
     let gone = false;
     const load = async () => {
@@ -78,7 +79,7 @@ function Current({ domain }: { domain: string }) {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", wake);
     };
-  }, [domain]);
+  }, [domain, counted]);
   const n = visitors.value;
   return (
     <span class={`current ${n ? "live" : ""}`} data-testid="current-visitors" data-value={n ?? ""} title="Visitors of the last 5 minutes" role="status">

@@ -88,7 +88,7 @@ function Body({ panel }: { panel: PanelKey }) {
   if (!answer) return <PanelSkeleton />;
   const rows = answer.result.results.filter((r) => !hides(wanted, r.dimensions[0] ?? "")).slice(0, panelRows);
   if (rows.length === 0) {
-    return <div class="panel-note"><p>{wanted.tab === "Campaigns" ? "No visits with this tag in this period." : "No visits in this period."}</p></div>;
+    return <div class="panel-note"><p>{wanted.tab === "Campaigns" ? "No visits with this tag in this period." : view.value.filters.length > 0 ? "No visits match these filters." : "No visits in this period."}</p></div>;
   }
   const most = Math.max(1, ...rows.map((r) => r.metrics[0] ?? 0));
   return (
