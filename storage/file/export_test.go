@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// SetFormat makes a closed file claim a format version, with a valid checksum.
+// SetFormat makes a closed file claim a format version, with a valid checksum. A newer one has a bucket more.
 func SetFormat(t *testing.T, path string, version byte) {
 	t.Helper()
 	b, err := bolt.Open(path, 0o600, &bolt.Options{NoFreelistSync: true, PageSize: pageSize})
@@ -17,6 +17,13 @@ func SetFormat(t *testing.T, path string, version byte) {
 	}
 	defer b.Close()
 	err = b.Update(func(tx *bolt.Tx) error {
+		if version > Format {
+			if _, err := tx.CreateBucket([]byte{numBuckets + 1}); err != nil {
+				return err
+			}
+		} else if err := tx.DeleteBucket([]byte{numBuckets + 1}); err != nil {
+			return err
+		}
 		m := tx.Bucket([]byte{byte(Meta)})
 		r := append([]byte(nil), m.Get(keyFormat)...)
 		r[9] = version

@@ -239,3 +239,22 @@ func TestLostEntry(t *testing.T) {
 	edit(func(b *bolt.Bucket) error { return errors.Join(b.Delete([]byte("K")), b.Put([]byte("k"), []byte("v"))) })
 	mustOpen(t, path).Close()
 }
+
+// TestRationedAddressSpace opens where the large mapping is not to be had.
+func TestRationedAddressSpace(t *testing.T) {
+	if os.Getenv("FILE_TEST_SPACE") == "" {
+		if raceDetector {
+			t.Skip("the race detector needs the address space itself")
+		}
+		child(t, "TestRationedAddressSpace", "FILE_TEST_SPACE=1")
+		return
+	}
+	limit := syscall.Rlimit{Cur: 16 << 30, Max: 16 << 30}
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil {
+		t.Fatal(err)
+	}
+	db := mustCreate(t, file.Config{})
+	for i := range uint64(100) {
+		mustCommit(t, db, func(tx *file.Tx) error { return tx.Put(file.Days, number(i), make([]byte, 60_000)) })
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -43,13 +44,13 @@ type DB struct {
 	commits, ops atomic.Uint64
 }
 
-func options(cfg Config, size int64) *bolt.Options {
+func options(cfg Config, mapping int) *bolt.Options {
 	return &bolt.Options{
 		Timeout:         lockTimeout,
 		NoFreelistSync:  true,
 		FreelistType:    bolt.FreelistMapType,
 		PageSize:        pageSize,
-		InitialMmapSize: mapSize(size),
+		InitialMmapSize: mapping,
 		MaxSize:         cfg.MaxSize,
 	}
 }
@@ -132,9 +133,16 @@ func syncDir(dir string) error {
 func Open(cfg Config) (*DB, error) {
 	db := &DB{path: cfg.Path, log: cfg.logger()}
 	db.wake.L = &db.mu
-	err := db.open(cfg)
+	mapping := mapSize
+	err := db.open(cfg, mapping)
+	if errors.Is(err, syscall.ENOMEM) {
+		// Where address space is rationed, growth makes readers and writers wait now and then.
+		db.log.Warn("the data file could not be mapped with room to grow", "error", err)
+		mapping = func(int64) int { return 0 }
+		err = db.open(cfg, mapping)
+	}
 	if errors.Is(err, errRebuilt) {
-		err = db.open(cfg)
+		err = db.open(cfg, mapping)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open data file %s: %w", cfg.Path, err)
@@ -147,7 +155,7 @@ func Open(cfg Config) (*DB, error) {
 // errRebuilt means that the path names another file now, which is to be opened.
 var errRebuilt = errors.New("the file was rebuilt")
 
-func (db *DB) open(cfg Config) (err error) {
+func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	f, err := openLocked(cfg.Path)
 	if err != nil {
 		return err
@@ -183,13 +191,13 @@ func (db *DB) open(cfg Config) (err error) {
 	db.sums = w.sums
 
 	if _, err := os.Stat(markPath(cfg.Path)); err == nil {
-		if err := rebuild(f, cfg.Path); err != nil {
+		if err := rebuild(f, cfg.Path, mapping(info.Size())); err != nil {
 			return fmt.Errorf("a commit failed on the disk, so the file must be copied before it is used again: %w", err)
 		}
 		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
 		return errRebuilt
 	}
-	opts := options(cfg, info.Size())
+	opts := options(cfg, mapping(info.Size()))
 	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	db.bolt, err = bolt.Open(cfg.Path, 0o600, opts)
 	return err

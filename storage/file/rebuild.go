@@ -41,7 +41,7 @@ func mark(path string) error {
 }
 
 // rebuild copies the file, which is open, locked and checked as f, into a new one that takes its name, and removes the mark.
-func rebuild(f *os.File, path string) error {
+func rebuild(f *os.File, path string, mapping int) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return err
@@ -50,18 +50,14 @@ func rebuild(f *os.File, path string) error {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	from := options(Config{}, info.Size())
+	from := options(Config{}, mapping)
 	from.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	src, err := bolt.Open(path, 0o600, from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	to := options(Config{}, info.Size())
+	to := options(Config{}, mapping)
 	to.NoSync = true // one sync at the end
 	dst, err := bolt.Open(tmp.Name(), 0o600, to)
 	if err != nil {

@@ -99,10 +99,11 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, deep bool, pro
 	w.seen = make([]uint64, m.high/64+1)
 	w.seen[0] = 3 // the meta pages
 
-	tops := map[Bucket][]byte{}
+	tops, stranger := map[Bucket][]byte{}, false
 	err := w.tree(m.root, func(key, value []byte, bucket bool) error {
 		if !bucket || len(key) != 1 || !Bucket(key[0]).valid() || len(value) < bucketSize {
-			return damaged("the root holds something that is not one of its buckets")
+			stranger = true // a newer format may have more buckets
+			return nil
 		}
 		tops[Bucket(key[0])] = bytes.Clone(value)
 		return nil
@@ -121,6 +122,9 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, deep bool, pro
 		if b == Meta {
 			if _, err := decodeFormat(w.own[string(keyFormat)]); err != nil {
 				return nil, err
+			}
+			if stranger {
+				return nil, damaged("the root holds something that is not one of its buckets")
 			}
 		}
 	}
