@@ -105,46 +105,44 @@ func dashboard() []query.Query {
 	}
 }
 
+func wanted(size string) bool {
+	only := os.Getenv("BENCH_EVENTS")
+	return only == "" || only == size
+}
+
+var spans = map[string]schema.Date{"30d": 30, "12mo": 365}
+
+var filters = map[string][]query.Filter{
+	"none":    nil,
+	"country": {{Op: query.Is, Dimension: "visit:country", Clauses: []string{"DE"}}},
+}
+
+// ask asks the ten queries.
+func ask(b *testing.B, s *storage.Store, site account.Site, span, filter string) {
+	r := query.Days(workload.Epoch+workload.Days-spans[span], workload.Epoch+workload.Days-1, time.UTC)
+	for _, q := range dashboard() {
+		q.Site, q.Zone, q.Range, q.Filters = site.ID, time.UTC, r, filters[filter]
+		if _, err := s.Query(context.Background(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDashboard(b *testing.B) {
 	for _, size := range sizes {
-		if only := os.Getenv("BENCH_EVENTS"); only != "" && only != size.name {
+		if !wanted(size.name) {
 			continue
 		}
 		s, site := dataset(b, size.name, size.events)
-		for _, span := range []struct {
-			name string
-			days schema.Date
-		}{{"30d", 30}, {"12mo", 365}} {
-			for _, filter := range []struct {
-				name    string
-				filters []query.Filter
-			}{
-				{"none", nil},
-				{"country", []query.Filter{{Op: query.Is, Dimension: "visit:country", Clauses: []string{"DE"}}}},
-			} {
-				b.Run(fmt.Sprintf("events=%s/range=%s/filter=%s", size.name, span.name, filter.name), func(b *testing.B) {
-					r := query.Days(workload.Epoch+workload.Days-span.days, workload.Epoch+workload.Days-1, time.UTC)
+		for _, span := range []string{"30d", "12mo"} {
+			for _, filter := range []string{"none", "country"} {
+				b.Run(fmt.Sprintf("events=%s/range=%s/filter=%s", size.name, span, filter), func(b *testing.B) {
 					for b.Loop() {
-						for _, q := range dashboard() {
-							q.Site, q.Zone, q.Range, q.Filters = site.ID, time.UTC, r, filter.filters
-							if _, err := s.Query(context.Background(), q); err != nil {
-								b.Fatal(err)
-							}
-						}
+						ask(b, s, site, span, filter)
 					}
 				})
 			}
 		}
-		info, err := os.Stat(filepath.Join("..", "..", ".bench", size.name, "footfall.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		stats := s.Stats()
-		b.Run("events="+size.name+"/size", func(b *testing.B) {
-			for b.Loop() {
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(float64(info.Size()-stats.Free)/float64(s.Count(site.ID)), "B/event")
-		})
+		_ = s.Close()
 	}
 }
