@@ -112,7 +112,7 @@ function Row({ report, value, visitors, share, most }: { report: Report; value: 
   const name = rowName(report, value, view.value.filters);
   return (
     <li class="row" data-testid="row" data-name={value} data-value={visitors}>
-      <span class="bar" style={{ width: `${(100 * visitors) / most}%` }} />
+      <span class="track"><span class="bar" style={{ width: `${(100 * visitors) / most}%` }} /></span>
       <RowName report={report} value={value} name={name} />
       <span class="num" title={`${showMetric("visitors", visitors, true)} visitors`}>{showMetric("visitors", visitors)}</span>
       <span class="share">{showMetric("percentage", share)}</span>
