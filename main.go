@@ -35,6 +35,7 @@ import (
 	"footfall/ingest/agent"
 	"footfall/ingest/geo"
 	"footfall/ingest/source"
+	"footfall/ingest/visitor"
 	"footfall/ingest/workload"
 	"footfall/storage"
 	"footfall/storage/verb"
@@ -272,7 +273,7 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	rooms, err := a.wire(store, proxies, base, demo)
+	rooms, err := a.wire(store, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
 	}
@@ -333,7 +334,7 @@ type rooms struct {
 }
 
 // wire makes the rooms and shows them to each other.
-func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, demo bool) (*rooms, error) {
+func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
 	if !assets.Built() {
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
@@ -347,7 +348,7 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, Proxies: proxies, BaseURL: base})
+	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, AddSite: store.AddSite, Version: version, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy,

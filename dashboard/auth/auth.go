@@ -30,6 +30,8 @@ type Config struct {
 	Now    func() time.Time // nil is time.Now
 	// Demo lets everyone read every site.
 	Demo bool
+	// DemoAdds lets everyone add sites to a demo too: right for one that only its own machine can reach.
+	DemoAdds bool
 	// Proxies are the peers whose X-Forwarded headers are believed.
 	Proxies []netip.Prefix
 	// ClientAddr finds a request's real origin from the peer's address and the lines of X-Forwarded-For. Nil believes none.
@@ -45,6 +47,7 @@ type Auth struct {
 	log      *slog.Logger
 	now      func() time.Time
 	demo     bool
+	demoAdds bool
 	proxies  []netip.Prefix
 	client   func(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr
 	base     *url.URL
@@ -86,7 +89,8 @@ func New(cfg Config) *Auth {
 		cfg.ClientAddr = func(peer netip.Addr, _ []string, _ []netip.Prefix) netip.Addr { return peer }
 	}
 	return &Auth{
-		book: cfg.Book, log: cfg.Logger, now: cfg.Now, demo: cfg.Demo, proxies: cfg.Proxies, client: cfg.ClientAddr, base: cfg.BaseURL,
+		book: cfg.Book, log: cfg.Logger, now: cfg.Now, demo: cfg.Demo, demoAdds: cfg.Demo && cfg.DemoAdds,
+		proxies: cfg.Proxies, client: cfg.ClientAddr, base: cfg.BaseURL,
 		setup: secret(setupBytes), throttle: newThrottle(),
 	}
 }

@@ -23,6 +23,7 @@ type Caller struct {
 	user  account.User // ID 0 is none
 	token account.Token
 	demo  bool
+	adds  bool // a demo whose callers may add sites
 }
 
 // User returns the person who is logged in.
@@ -40,7 +41,7 @@ func (c Caller) MayRead(site account.Site) bool {
 func (c Caller) MayList() bool { return c.user.ID != 0 || c.demo }
 
 // MayAddSites reports whether the caller may add and change sites.
-func (c Caller) MayAddSites() bool { return c.user.ID != 0 }
+func (c Caller) MayAddSites() bool { return c.user.ID != 0 || c.adds }
 
 // Cookie names. The prefix makes browsers insist on https, path / and no domain; plain http cannot have it.
 const (
@@ -79,7 +80,7 @@ func (a *Auth) SetCookie(w http.ResponseWriter, r *http.Request, value string) {
 
 // Caller returns who sent r, by cookie. Without a living session that is the anonymous Caller.
 func (a *Auth) Caller(r *http.Request) Caller {
-	c := Caller{demo: a.demo}
+	c := Caller{demo: a.demo, adds: a.demoAdds}
 	cookie := a.Cookie(r)
 	if cookie == "" {
 		return c
@@ -109,7 +110,7 @@ func (a *Auth) byCookie(ctx context.Context, cookie string, c Caller) Caller {
 
 // Opened returns the Caller of a cookie just made by Login or Setup, before the browser has it.
 func (a *Auth) Opened(ctx context.Context, cookie string) Caller {
-	return a.byCookie(ctx, cookie, Caller{demo: a.demo})
+	return a.byCookie(ctx, cookie, Caller{demo: a.demo, adds: a.demoAdds})
 }
 
 // Bearer returns who sent r, by bearer token. Errors: ErrNoToken, ErrWrongToken.

@@ -31,6 +31,16 @@ func (l *Listening) Base() (*url.URL, error) {
 	return base, nil
 }
 
+// Loopback reports whether only this machine can reach the server: it listens on loopback and names no address for others.
+func (l *Listening) Loopback() bool {
+	host, _, err := net.SplitHostPort(l.Listen)
+	if err != nil || l.BaseURL != "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
 // Proxies returns the networks of --trusted-proxy; a single address is a network of one.
 func (l *Listening) Proxies() ([]netip.Prefix, error) {
 	var list []netip.Prefix
