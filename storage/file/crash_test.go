@@ -38,7 +38,7 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "footfall.db")
 	mustCreate(t, file.Config{Path: path}).Close()
 	acked := map[uint64]bool{}
-	rounds := 20
+	rounds := 8
 	if testing.Short() {
 		rounds = 4
 	}
@@ -83,7 +83,7 @@ func killedChild(t *testing.T, path string) map[uint64]bool {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	killAfter := 1 + rand.IntN(3000)
+	killAfter := 1 + rand.IntN(1500)
 	acked := map[uint64]bool{}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

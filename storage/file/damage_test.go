@@ -22,7 +22,7 @@ import (
 // for the seals, which this package does not know). The work is done in a child: bbolt must not take the process with
 // it, and nothing may hang.
 func TestDamage(t *testing.T) {
-	rounds := 3000
+	rounds := 2000
 	if testing.Short() {
 		rounds = 300
 	}
