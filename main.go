@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -216,7 +217,7 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 // input opens what the verb reads: a file, standard input, or a password.
 func (a *app) input() (io.ReadCloser, error) {
 	if asking, ok := a.command.Verb().(interface{ AsksPassword() string }); ok {
-		return io.NopCloser(terminal.NewPassword(os.Stdin, os.Stderr, asking.AsksPassword(), os.LookupEnv)), nil
+		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, asking.AsksPassword(), os.LookupEnv), nil
 	}
 	switch path := a.command.File(); path {
 	case "":
@@ -401,7 +402,13 @@ func (r *rooms) maintain(ctx context.Context) {
 
 // inServer runs the verbs that come through the admin socket.
 func (a *app) inServer(store *storage.Store) func(context.Context, *admin.Session) error {
-	return func(ctx context.Context, s *admin.Session) error {
+	return func(ctx context.Context, s *admin.Session) (err error) {
+		defer func() { // a bug in a verb must not stop the counting of visits
+			if recover() != nil {
+				a.log.Error("verb ended in a panic: this is a bug", "stack", string(debug.Stack()))
+				err = errors.New("internal error: the server's log tells more")
+			}
+		}()
 		v := &verbs{}
 		command, err := grammar(v, s.Out).ParseWith(s.Args, s.Settings)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 type Listening struct {
 	Listen        string   `help:"Address to listen at (default ${default})." placeholder:"HOST:PORT" default:"127.0.0.1:8080"`
 	BaseURL       string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
-	TrustedProxy  []string `help:"Networks of proxies whose X-Forwarded-For is believed (default loopback)." placeholder:"CIDR" default:"127.0.0.0/8,::1/128"`
+	TrustedProxy  []string `help:"Networks of proxies whose X-Forwarded-For is believed, or none (default loopback)." placeholder:"CIDR" default:"127.0.0.0/8,::1/128"`
 	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
 
@@ -45,6 +45,9 @@ func (l *Listening) Loopback() bool {
 func (l *Listening) Proxies() ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, text := range l.TrustedProxy {
+		if text == "none" {
+			continue
+		}
 		p, err := netip.ParsePrefix(text)
 		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
 			p, err = addr.Prefix(addr.BitLen())

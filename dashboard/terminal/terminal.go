@@ -12,11 +12,13 @@ package terminal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 )
@@ -34,17 +36,22 @@ var errMismatch = errors.New("the two passwords differ: try again")
 
 // password is a new password as a stream of one line, asked for when it is first read.
 type password struct {
+	ctx      context.Context // ends the question
 	in       *os.File
 	prompt   io.Writer
 	question string
 	getenv   func(string) (string, bool)
 	answer   io.Reader
+
+	mu     sync.Mutex  // guards hidden
+	hidden *term.State // of the terminal before it stopped to show what is typed; nil if it shows it
 }
 
 // NewPassword returns a reader of a new password, to be read to its end: from FOOTFALL_PASSWORD or the file FOOTFALL_PASSWORD_FILE
-// names, typed twice and unseen if in is a terminal, else as in holds it. Nothing is asked before the first Read.
-func NewPassword(in *os.File, prompt io.Writer, question string, getenv func(string) (string, bool)) io.Reader {
-	return &password{in: in, prompt: prompt, question: question, getenv: getenv}
+// names, typed twice and unseen if in is a terminal, else as in holds it. Nothing is asked before the first Read. Close leaves the
+// terminal as it was, even in the midst of a question.
+func NewPassword(ctx context.Context, in *os.File, prompt io.Writer, question string, getenv func(string) (string, bool)) io.ReadCloser {
+	return &password{ctx: ctx, in: in, prompt: prompt, question: question, getenv: getenv}
 }
 
 func (p *password) Read(b []byte) (int, error) {
@@ -58,7 +65,7 @@ func (p *password) Read(b []byte) (int, error) {
 		case !IsTerminal(p.in):
 			p.answer = p.in
 		default:
-			if given, err = p.ask(); err != nil {
+			if given, err = p.twice(); err != nil {
 				return 0, err
 			}
 			p.answer = strings.NewReader(given)
@@ -67,12 +74,23 @@ func (p *password) Read(b []byte) (int, error) {
 	return p.answer.Read(b)
 }
 
-func (p *password) ask() (string, error) {
-	first, err := hidden(p.in, p.prompt, p.question+": ")
+func (p *password) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hidden == nil {
+		return nil
+	}
+	err := term.Restore(int(p.in.Fd()), p.hidden)
+	p.hidden = nil
+	return err
+}
+
+func (p *password) twice() (string, error) {
+	first, err := p.ask(p.question + ": ")
 	if err != nil {
 		return "", err
 	}
-	second, err := hidden(p.in, p.prompt, "Again: ")
+	second, err := p.ask("Again: ")
 	if err != nil {
 		return "", err
 	}
@@ -82,14 +100,36 @@ func (p *password) ask() (string, error) {
 	return string(first), nil
 }
 
-func hidden(in *os.File, prompt io.Writer, question string) ([]byte, error) {
-	fmt.Fprint(prompt, question)
-	text, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(prompt)
+func (p *password) ask(question string) ([]byte, error) {
+	state, err := term.GetState(int(p.in.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("read password: %w", err)
 	}
-	return text, nil
+	p.mu.Lock()
+	p.hidden = state
+	p.mu.Unlock()
+	defer p.Close()
+	defer fmt.Fprintln(p.prompt)
+	fmt.Fprint(p.prompt, question)
+	type typed struct {
+		text []byte
+		err  error
+	}
+	// A read of a terminal cannot be interrupted: after the context's end it is left behind, and the process is about to end.
+	done := make(chan typed, 1)
+	go func() {
+		text, err := term.ReadPassword(int(p.in.Fd()))
+		done <- typed{text, err}
+	}()
+	select {
+	case <-p.ctx.Done():
+		return nil, p.ctx.Err()
+	case t := <-done:
+		if t.err != nil {
+			return nil, fmt.Errorf("read password: %w", t.err)
+		}
+		return t.text, nil
+	}
 }
 
 // Line is one line of a banner.

@@ -221,7 +221,7 @@ func TestPasswordWithoutTerminal(t *testing.T) {
 		{[]string{"FOOTFALL_PASSWORD", "from env"}, "from env"},
 		{[]string{"FOOTFALL_PASSWORD_FILE", file}, "from a file"},
 	} {
-		got, err := io.ReadAll(terminal.NewPassword(f, io.Discard, "Password", env(c.env...)))
+		got, err := io.ReadAll(terminal.NewPassword(t.Context(), f, io.Discard, "Password", env(c.env...)))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%v: password %q, error %v, want %q", c.env, got, err, c.want)
 		}
