@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strings"
 
 	"footfall/ingest/session"
 	"footfall/ingest/source"
@@ -72,6 +73,14 @@ func (g *Generator) attributes(e *Event, names *source.Table) (a schema.Attribut
 	a[schema.UTMSource], a[schema.UTMMedium], a[schema.UTMCampaign] = from.UTMSource, from.UTMMedium, from.UTMCampaign
 	place, agent := d.Places[e.Place], d.Agents[e.Agent]
 	a[schema.Country], a[schema.Region], a[schema.City] = place.Country, place.Region, place.City
-	a[schema.Browser], a[schema.BrowserVersion], a[schema.OS], a[schema.Device] = agent.Browser, agent.Version, agent.OS, agent.Device
+	a[schema.Browser], a[schema.BrowserVersion], a[schema.OS], a[schema.Device] = agent.Browser, majorMinor(agent.Version), agent.OS, agent.Device
 	return a
+}
+
+// majorMinor writes a version as ingestion does, so that made-up and live visits stand in one row.
+func majorMinor(version string) string {
+	if strings.Contains(version, ".") {
+		return version
+	}
+	return version + ".0"
 }
