@@ -132,19 +132,18 @@ func even(t *rapid.T, bits int, label string) (n int) {
 
 // drawEvents draws the events of a few visitors: runs of events with gaps short and long.
 func drawEvents(t *rapid.T, p place) []naive.Event {
-	var events []naive.Event
-	for range even(t, 4, "runs") {
+	run := rapid.Custom(func(t *rapid.T) []naive.Event {
 		who := visitorNames[even(t, 2, "visitor")]
 		at := drawInstant(t, p)
 		attributes := drawAttributes(t)
-		for range 1 + even(t, 2, "length") {
-			e := drawEvent(t)
-			e.Visitor, e.Time, e.Attributes = who, at, attributes
-			events = append(events, e)
+		events := rapid.SliceOfN(rapid.Custom(drawEvent), 1, 5).Draw(t, "run")
+		for i := range events {
+			events[i].Visitor, events[i].Time, events[i].Attributes = who, at, attributes
 			at += rapid.SampledFrom(durations).Draw(t, "gap")
 		}
-	}
-	return events
+		return events
+	})
+	return slices.Concat(rapid.SliceOfN(run, 1, 24).Draw(t, "runs")...)
 }
 
 var (

@@ -109,7 +109,7 @@ func is(f query.Filter, text string) bool {
 
 func same(f query.Filter, a, b string) bool {
 	if f.FoldCase {
-		return strings.ToLower(a) == strings.ToLower(b)
+		a, b = strings.ToLower(a), strings.ToLower(b) // EqualFold would take more letters for the same
 	}
 	return a == b
 }
