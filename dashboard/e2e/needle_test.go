@@ -94,9 +94,10 @@ func (n *needles) address(a netip.Addr) {
 	for form, b := range map[string][]byte{"packed": packed, "packed as IPv6": wide[:]} {
 		if len(b) > 4 {
 			n.encoded(a.String(), form, b)
-			if a.Is6() { // in a stack trace each half is a word
-				n.add(a.String(), form+", half, hex", []byte(strings.TrimLeft(hex.EncodeToString(b[:8]), "0")))
-				n.add(a.String(), form+", half, hex", []byte(strings.TrimLeft(hex.EncodeToString(b[8:]), "0")))
+			for _, half := range [][]byte{b[:8], b[8:]} { // in a stack trace each is a word
+				if digits := strings.TrimLeft(hex.EncodeToString(half), "0"); len(digits) > 8 {
+					n.add(a.String(), form+", half, hex", []byte(digits))
+				}
 			}
 		} else {
 			n.add(a.String(), form, b)
