@@ -306,4 +306,3 @@ func TestExportIsInOrder(t *testing.T) {
 		t.Fatalf("times %v, %v", times, err)
 	}
 }
-
