@@ -26,7 +26,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.checkDay(k); err != nil {
+		if err := retryStale(ctx, func() error { return s.checkDay(k) }); err != nil {
 			faults = append(faults, fmt.Errorf("site %d: %w: %w", k.site, ErrDamaged, err))
 		}
 		progress(int64(i+1), int64(len(days)))
@@ -54,15 +54,6 @@ func (s *Store) allDays() []dayKey {
 }
 
 func (s *Store) checkDay(k dayKey) error {
-	for try := 0; ; try++ {
-		err := s.checkDayOnce(k)
-		if !errors.Is(err, errStale) || try == 3 {
-			return err
-		}
-	}
-}
-
-func (s *Store) checkDayOnce(k dayKey) error {
 	s.mu.RLock()
 	e, sealed := s.catalog[k.site][k.date]
 	open := s.days[k]

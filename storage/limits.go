@@ -1,6 +1,12 @@
 package storage
 
+import "time"
+
 const (
+	// maxStaleWait is the last of the doubling waits for a commit that is visible but not yet known to be durable. A disk that takes
+	// longer for one fsync than all of them together fails the query.
+	maxStaleWait = 2 * time.Second
+
 	// DefaultCache bytes of decoded columns stay in memory: enough that a dashboard of a busy site answers its next
 	// query without decoding, small beside the 512 MB of the machine we are made for.
 	DefaultCache = 96 << 20

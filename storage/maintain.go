@@ -8,7 +8,6 @@ import (
 
 	"footfall/storage/day"
 	"footfall/storage/file"
-	"footfall/storage/query"
 	"footfall/storage/schema"
 )
 
@@ -180,30 +179,36 @@ func (s *Store) Export(ctx context.Context, site schema.Site, first, last schema
 		return err
 	}
 	for _, d := range days {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		views, release, err := d.Views()
-		if errors.Is(err, errStale) { // merged since the list was made: look the day up again
-			var again []query.Day
-			if again, err = s.Days(site, d.Date, d.Date); err == nil && len(again) == 1 {
-				views, release, err = again[0].Views()
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("export %s: %w", d.Date, dataError(err))
-		}
-		offset := uint32(0)
-		for _, v := range views {
-			if err = v.Each(func(visitor uint32, a *schema.Attributes, e *day.Event) error { return fn(offset+visitor, a, e) }); err != nil {
-				break
-			}
-			offset += uint32(v.Visitors)
-		}
-		release()
-		if err != nil {
+		if err := s.exportDay(ctx, site, d.Date, fn); err != nil {
 			return fmt.Errorf("export %s: %w", d.Date, dataError(err))
 		}
 	}
 	return nil
+}
+
+func (s *Store) exportDay(ctx context.Context, site schema.Site, date schema.Date, fn func(visitor uint32, a *schema.Attributes, e *day.Event) error) error {
+	var v *day.View
+	err := retryStale(ctx, func() error {
+		days, err := s.Days(site, date, date)
+		if err != nil || len(days) == 0 {
+			return err
+		}
+		views, release, err := days[0].Views()
+		if err != nil {
+			return err
+		}
+		defer release()
+		if len(views) == 0 {
+			return nil
+		}
+		// All columns are decoded here, where a merge in between can be met by another try.
+		if v, err = day.Merge(views...); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+	if err != nil || v == nil {
+		return err
+	}
+	return v.Each(fn)
 }

@@ -285,11 +285,26 @@ func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) 
 		}
 		q.Zone = zone
 	}
-	// A day that is merged while it is read leaves the reader with the old entry and no chunks: look again.
-	for try := 0; ; try++ {
-		r, err := s.engine.Query(ctx, q)
-		if !errors.Is(err, errStale) || try == 3 {
-			return r, dataError(err)
+	var r query.Result
+	err := retryStale(ctx, func() (err error) {
+		r, err = s.engine.Query(ctx, q)
+		return err
+	})
+	return r, dataError(err)
+}
+
+// retryStale calls read again when a day was merged while it was read. A commit is visible in the file a moment before the catalog
+// in memory knows of it: the time its last fsync takes.
+func retryStale(ctx context.Context, read func() error) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		err := read()
+		if !errors.Is(err, errStale) || wait > maxStaleWait {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
 		}
 	}
 }

@@ -111,6 +111,9 @@ func propKeys(sparse map[string]*SparseText) []string {
 	return keys
 }
 
+// Merge returns one view in memory of all that the views of one day hold. Their visitors are different people.
+func Merge(views ...*View) (*View, error) { return compact(views...) }
+
 // compact gives frequent words small codes, drops words without rows, and puts visitors that look alike side by side: then
 // most visit columns are a few long runs. Order of visitors carries no meaning, so it is free to choose.
 func compact(views ...*View) (*View, error) {

@@ -25,7 +25,7 @@
 //  3. no event metric, no event dimension                      → everything from S
 //  4. no session metric, no session dimension                  → everything from E
 //  5. otherwise session metrics come from S, the others from E, joined on the dimensions: a row exists
-//     for each group of E, and with time:hour also for each group of S. In S a dimension event:page reads as
+//     for each group of E, and with time:hour and a session metric also for each group of S. In S a dimension event:page reads as
 //     visit:entry_page and event:hostname as visit:entry_page_hostname, and then filters on it do too (a filter on
 //     event:page without that dimension stays an event filter).
 //

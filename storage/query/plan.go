@@ -13,7 +13,7 @@ type plan struct {
 	useE, useS bool
 	eitherS    bool // visitors and visits come from S
 	sessions   bool // some session metric is asked for
-	smear      bool // they count in every hour a visit touches
+	smear      bool // they are asked for, and count in every hour a visit touches
 	hour       int  // place of time:hour among the dimensions, or -1
 	dimsS      []Dimension
 	filtersS   []Filter
@@ -39,11 +39,11 @@ func newPlan(q *Query) *plan {
 	case !p.sessions && !sessionDims:
 		p.useE = true
 	default:
-		p.useE, p.useS = true, true
+		p.useE, p.useS = true, p.sessions
 		p.readPagesAsEntries()
 	}
 	p.eitherS = !p.useE
-	p.smear = p.eitherS && p.hour >= 0
+	p.smear = p.eitherS && p.hour >= 0 && slices.ContainsFunc(q.Metrics, func(m Metric) bool { return !m.isSession() })
 	for i := range q.Filters {
 		if f := &q.Filters[i]; len(f.Args) == 0 && f.Dimension == "event:page" {
 			entry := *f
