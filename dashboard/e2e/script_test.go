@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,5 +82,22 @@ func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// TestEveryVerbHasHelp holds that each verb of the list tells what it is for and shows how it is used.
+func TestEveryVerbHasHelp(t *testing.T) {
+	_, list, _ := strings.Cut(mustFootfall(t, nil, "--help"), "\nCommands:\n")
+	verbs := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  `).FindAllStringSubmatch(list, -1)
+	if len(verbs) < 15 {
+		t.Fatalf("found only %d verbs in\n%s", len(verbs), list)
+	}
+	for _, v := range verbs {
+		help := mustFootfall(t, nil, append(strings.Fields(v[1]), "--help")...)
+		for _, want := range []string{"Usage: footfall " + v[1], "\nExamples:\n", "footfall " + v[1], "--data=DIR"} {
+			if !strings.Contains(help, want) {
+				t.Errorf("the help of %s lacks %q", v[1], want)
+			}
+		}
 	}
 }

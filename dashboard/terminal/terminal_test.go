@@ -234,3 +234,17 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+func FuzzSettings(f *testing.F) {
+	f.Add("data = x\n# remark\nlisten=:80\n")
+	f.Add(`{"data": "x", "trusted_proxy": ["10.0.0.0/8"], "n": 1e3, "json": true}`)
+	f.Add("= \"\n'")
+	f.Fuzz(func(t *testing.T, text string) {
+		settings, err := terminal.ParseSettings(strings.NewReader(text))
+		for key := range settings {
+			if strings.ContainsAny(key, "_ABC\n") && err == nil {
+				t.Errorf("the key %q is not in the form of a flag", key)
+			}
+		}
+	})
+}
