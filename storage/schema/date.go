@@ -26,17 +26,28 @@ func ParseDate(s string) (Date, error) {
 // UTC returns midnight UTC of the day, for calendar arithmetic.
 func (d Date) UTC() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
-// Start returns the first instant of the day in zone. Where midnight is skipped by a clock change, that is the
-// first instant after the gap.
+// Start returns the first instant at which a clock in zone shows the day. A clock change may skip midnight or let it come twice; a
+// day that a zone left out altogether starts with the next one.
 func (d Date) Start(zone *time.Location) time.Time {
-	y, m, day := d.UTC().Date()
-	t := time.Date(y, m, day, 0, 0, 0, 0, zone)
-	if t.Day() == day {
-		return t
+	midnight := d.UTC()
+	// No zone is further than a day from UTC, so the day begins within a day of UTC's. Each stretch of one offset in that
+	// span either contains a midnight of the day or may begin within it.
+	for t := midnight.Add(-24 * time.Hour).In(zone); t.Before(midnight.Add(24 * time.Hour)); {
+		begin, end := t.ZoneBounds() // zero where the stretch has no such end
+		_, offset := t.Zone()
+		own := midnight.Add(-time.Duration(offset) * time.Second).In(zone)
+		if own.Before(begin) && DateOf(begin.In(zone)) == d {
+			return begin.In(zone)
+		}
+		if !own.Before(begin) && (end.IsZero() || own.Before(end)) {
+			return own
+		}
+		if end.IsZero() {
+			break
+		}
+		t = end.In(zone)
 	}
-	// Midnight does not exist: time.Date gave an instant before the gap. The day starts at the transition.
-	_, end := t.ZoneBounds()
-	return end.In(zone)
+	return (d + 1).Start(zone)
 }
 
 // String returns "2006-01-02".
