@@ -88,7 +88,7 @@ func newStage(site schema.Site, zone *time.Location, sources *source.Table) *sta
 // add stages the event of one line.
 func (s *stage) add(line uint64, r *wire.Record) error {
 	e := &r.Event
-	if len(s.words.values) > math.MaxUint32-64 {
+	if uint64(len(s.words.values)) > math.MaxUint32-64 {
 		return fmt.Errorf("stage line %d: more different words than an import can hold", line)
 	}
 	v := staged{

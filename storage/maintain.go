@@ -18,15 +18,8 @@ const maxPause = time.Minute
 // when it wants to be called next: at the next local midnight of a site, and at least every minute.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, err error) {
 	next = now.Add(maxPause)
-	today := func(zone string) schema.Date {
-		loc, err := time.LoadLocation(zone)
-		if err != nil {
-			return -1 << 31 // no day at all: a salt of a zone nobody knows is stale
-		}
-		return schema.DateOf(now.In(loc))
-	}
 	// The salts go first: whatever fails after this, yesterday can no longer be linked to anyone.
-	if _, err := s.vault.SweepSalts(today); err != nil {
+	if _, err := s.vault.SweepSalts(today(now)); err != nil {
 		return next, fmt.Errorf("destroy salts: %w", err)
 	}
 	for _, site := range s.book.Sites() {
@@ -41,7 +34,18 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 	if err := s.flushDrops(ctx); err != nil {
 		return next, err
 	}
-	return next, s.sealFinished(ctx, today)
+	return next, s.sealFinished(ctx, today(now))
+}
+
+// today returns which day it is in a zone.
+func today(now time.Time) func(zone string) schema.Date {
+	return func(zone string) schema.Date {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			return -1 << 31 // no day at all: a salt of a zone nobody knows is stale
+		}
+		return schema.DateOf(now.In(loc))
+	}
 }
 
 // sealFinished seals every open day before today in its site's zone.
@@ -153,7 +157,7 @@ func (s *Store) Span(site schema.Site) (first, last schema.Date, ok bool) {
 	return first, last, ok
 }
 
-// Current returns how many distinct visitors had an event in the five minutes before now.
+// Current returns how many distinct visitors had an event in the five minutes before now. Imported events do not count.
 func (s *Store) Current(site schema.Site, now time.Time) int {
 	const window = 5 * 60
 	s.mu.RLock()

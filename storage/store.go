@@ -213,6 +213,10 @@ func (s *Store) load(ctx context.Context) (err error) {
 	if s.book, err = account.Open(s.db, s.vault.Rest()); err != nil {
 		return dataError(err)
 	}
+	// Whoever opens the store, the salts of days that are over go first.
+	if _, err := s.vault.SweepSalts(today(s.cfg.Now())); err != nil {
+		return fmt.Errorf("destroy salts: %w", err)
+	}
 	if err := s.finishRemovals(ctx); err != nil {
 		return err
 	}

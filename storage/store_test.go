@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"footfall/storage/day"
 	"footfall/storage/query"
 	"footfall/storage/schema"
+	"footfall/storage/seal"
 )
 
 // clock is a clock that tests set.
@@ -144,6 +146,33 @@ func TestRefusals(t *testing.T) {
 	_, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "a"), KeyFile: filepath.Join(dir, "b", "footfall.key")})
 	if !errors.Is(err, storage.ErrWrongKey) {
 		t.Errorf("another key: got %v, want ErrWrongKey", err)
+	}
+}
+
+func TestRecoveryKeyOpensTheStore(t *testing.T) {
+	dir := t.TempDir()
+	c := &clock{time.Now()}
+	data, recovery := filepath.Join(dir, "data"), filepath.Join(dir, "recovery")
+	s := mustOpen(t, data, c)
+	text := s.RecoveryKey()
+	_ = s.Close()
+	if err := os.Remove(filepath.Join(data, "footfall.key")); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{"right": {text + "\n", nil}, "mistyped": {text[:len(text)-1] + "?", seal.ErrKeyTypo}, "none": {"hello", seal.ErrNotKey}} {
+		if err := os.WriteFile(recovery, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := storage.Open(context.Background(), storage.Config{Dir: data, KeyFile: recovery})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+		if err == nil {
+			_ = s.Close()
+		}
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"footfall/dashboard/auth"
+	"footfall/storage"
 	"footfall/storage/account"
-	"footfall/storage/file"
 	"footfall/storage/query"
 	"footfall/storage/seal"
 )
@@ -66,8 +66,8 @@ var statuses = []struct {
 	{account.ErrFull, http.StatusConflict, ""},
 	{account.ErrNotFound, http.StatusNotFound, textNotFound},
 	{seal.ErrBusy, http.StatusTooManyRequests, textBusy},
-	{file.ErrBusy, http.StatusServiceUnavailable, textBusy},
-	{file.ErrPoisoned, http.StatusServiceUnavailable, textWriteFault},
+	{storage.ErrBusy, http.StatusServiceUnavailable, textBusy},
+	{storage.ErrPoisoned, http.StatusServiceUnavailable, textWriteFault},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, textTooSlow},
 }
 

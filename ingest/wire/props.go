@@ -89,7 +89,7 @@ func (s *propSet) put(key, val string) {
 // numberText writes a JSON number as the shortest text of the same number, so that 12.50 and 12.5 are one value.
 // What has an exponent stays as it was sent.
 func numberText(raw []byte) string {
-	if bytes.IndexByte(raw, '.') >= 0 && bytes.IndexAny(raw, "eE") < 0 {
+	if bytes.IndexByte(raw, '.') >= 0 && !bytes.ContainsAny(raw, "eE") {
 		raw = bytes.TrimRight(raw, "0")
 		if raw[len(raw)-1] == '.' {
 			return string(raw) + "0"

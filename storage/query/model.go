@@ -18,14 +18,14 @@
 //
 // Pageviews and events are event metrics; bounce_rate, visit_duration and views_per_visit are session metrics;
 // visitors, visits and percentage are either. event:* dimensions are event dimensions; the four entry and exit dimensions
-// are session dimensions. The first line that holds decides:
+// are session dimensions. An "and", "or" or "not" names what its parts name. The first line that holds decides:
 //
 //  1. no event metric, no event dimension, no event filter     → everything from S
 //  2. no session metric, no session dimension, no session filter → everything from E
 //  3. no event metric, no event dimension                      → everything from S
 //  4. no session metric, no session dimension                  → everything from E
-//  5. otherwise session metrics come from S, the others from E, joined on the dimensions: a row exists
-//     for each group of E, and with time:hour and a session metric also for each group of S. In S a dimension event:page reads as
+//  5. otherwise session metrics come from S, which is looked at only if one is asked, the others from E, joined on the
+//     dimensions: a row exists for each group of E, and with time:hour also for each group of S. In S a dimension event:page reads as
 //     visit:entry_page and event:hostname as visit:entry_page_hostname, and then filters on it do too (a filter on
 //     event:page without that dimension stays an event filter).
 //
@@ -35,16 +35,16 @@
 //
 // Labels are wall-clock labels in the site's zone: hour "2006-01-02 15:00:00", day "2006-01-02", week its Monday, but the
 // range's first day where the Monday is earlier, month its first day. The repeated hour of an autumn clock change is one
-// label. E buckets by the event's time; S by min(end, Last). Visitors and visits from S by time:hour count in
-// every hour label from max(start, First) to min(end, Last).
+// label. E buckets by the event's time; S by min(end, Last). Visitors, visits and percentage from S by time:hour count in
+// every hour label from max(start, First) to min(end, Last), and only they make rows there; session metrics stay in the hour of min(end, Last).
 //
 // # Metrics
 //
 // Visitors of a group are distinct per day and add up over days. visits is the number of distinct visits. bounce_rate is
 // round(100·Σbounces/Σvisits), visit_duration round(Σduration/Σvisits), views_per_visit Σpageviews/Σvisits to two
-// decimals, all 0 without visits. If a top-level filter names event:page, bounce_rate counts only the visits whose
+// decimals, all 0 without visits. If a top-level filter is itself a condition on event:page, bounce_rate counts only the visits whose
 // entry page satisfies the first such filter. percentage is 100·visitors/total to two decimals, null if total is 0, where
-// total is the visitors of the same query without dimensions, from E. Rounding is half to even.
+// total is the visitors of the same query without dimensions, from E. Rounding is of the exact quotient, half to even.
 //
 // Without dimensions there is exactly one row. Rows are sorted by Order, then by the dimensions ascending, byte by byte.
 // Order left empty is: the first time dimension ascending if there is one, then the first metric descending. Null sorts as less than any number.
@@ -131,7 +131,7 @@ const (
 // "(not set)" for every dimension but properties; for source, referrer and utm_* "Direct / None" too. Is and IsNot compare with it;
 // Contains and ContainsNot on those seven dimensions treat the empty value as the text "Direct / None". For a property, Is with
 // "(none)" accepts events without it and IsNot rejects them; Contains, ContainsNot, Matches and MatchesNot
-// are false without it. FoldCase compares Is, IsNot, Contains and ContainsNot in lower case (strings.ToLower of both).
+// are false without it. The clause "" is the empty value as well. FoldCase compares Is, IsNot, Contains and ContainsNot in lower case (strings.ToLower of both).
 type Filter struct {
 	Op        Op
 	Dimension Dimension

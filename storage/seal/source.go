@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -12,7 +13,7 @@ import (
 
 // KeySource says which key opens a vault. Exactly one field is set.
 type KeySource struct {
-	File       string // path of a key file, see NewKeyFile
+	File       string // path of a key file, see NewKeyFile, or of a file that holds a recovery key
 	Passphrase []byte
 	Recovery   string // as it was printed, or as a person typed it
 	Raw        []byte // 32 bytes: the content of a key file
@@ -64,7 +65,17 @@ func readKeyFile(path string) (secret, error) {
 		return secret{}, fmt.Errorf("read key file: %w", err)
 	}
 	defer f.Close()
-	key, err := ReadKey(f)
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyText+1))
+	if err != nil {
+		return secret{}, fmt.Errorf("read key file: %w", err)
+	}
+	key, err := ReadKey(bytes.NewReader(text))
+	if errors.Is(err, ErrNotKey) {
+		// Whoever has lost the key file has the recovery key, and wants to give it in the same way.
+		if value, err := parseRecovery(string(text)); err == nil || errors.Is(err, ErrKeyTypo) {
+			return secret{Recovery, value}, err
+		}
+	}
 	if err != nil {
 		return secret{}, fmt.Errorf("key file %s: %w", path, err)
 	}
