@@ -47,15 +47,22 @@ func readMeta(r io.ReaderAt, index int64) (meta, bool, error) {
 		return meta{}, false, fmt.Errorf("%w: read meta page %d: %w", ErrDamaged, index, err)
 	}
 	m := b[pageHeader:]
-	h := fnv.New64a()
-	h.Write(m[:56])
-	ok := native.Uint32(m) == boltMagic && native.Uint32(m[4:]) == boltVersion &&
-		native.Uint32(m[8:]) == pageSize && native.Uint64(m[56:]) == h.Sum64()
-	return meta{root: native.Uint64(m[16:]), high: native.Uint64(m[40:]), txid: native.Uint64(m[48:])},
-		ok && native.Uint64(m[32:]) == noFreelist, nil
+	ok := native.Uint32(m) == boltMagic && native.Uint32(m[4:]) == boltVersion && native.Uint32(m[8:]) == pageSize &&
+		native.Uint64(m[32:]) == noFreelist && native.Uint64(m[56:]) == metaSum(m)
+	return decodeMeta(m), ok, nil
 }
 
-// newestMeta returns the meta page that bbolt would use: the valid one of the later transaction.
+func decodeMeta(b []byte) meta {
+	return meta{root: native.Uint64(b[16:]), high: native.Uint64(b[40:]), txid: native.Uint64(b[48:])}
+}
+
+func metaSum(b []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(b[:56])
+	return h.Sum64()
+}
+
+// newestMeta returns the meta page that bbolt would use, the valid one of the later transaction, if that is the newest there was.
 func newestMeta(r io.ReaderAt) (meta, error) {
 	m0, ok0, err := readMeta(r, 0)
 	if err != nil {
@@ -66,12 +73,43 @@ func newestMeta(r io.ReaderAt) (meta, error) {
 		return meta{}, err
 	}
 	switch {
-	case ok0 && ok1 && m1.txid > m0.txid, ok1 && !ok0:
+	case ok0 && ok1 && m1.txid > m0.txid:
 		return m1, nil
-	case ok0:
+	case ok0 && ok1:
 		return m0, nil
+	case ok0:
+		return m0, m0.mayStandFor(r, 1)
+	case ok1:
+		return m1, m1.mayStandFor(r, 0)
 	}
 	return meta{}, damaged("neither meta page is valid; is it a Footfall data file?")
+}
+
+// mayStandFor returns an error if the meta page at index, which is not valid, may be newer than m and lead to another tree. bbolt would
+// take m without a word, and the last commit, which someone was told is on the disk, would be gone. A commit that was cut off leaves no
+// such page: what counts of it lies in one sector. After a clean close both pages lead to the same tree.
+func (m meta) mayStandFor(r io.ReaderAt, index int64) error {
+	var b [metaSize]byte
+	if _, err := r.ReadAt(b[:], index*pageSize+pageHeader); err != nil {
+		return fmt.Errorf("%w: read meta page %d: %w", ErrDamaged, index, err)
+	}
+	mend(b[:])
+	other := decodeMeta(b[:])
+	if other.root == m.root || other.txid+1 == m.txid {
+		return nil
+	}
+	return damaged("meta page %d is not valid and may have been the newer one: the last commit would be lost", index)
+}
+
+// mend turns back the one bit that makes the checksum of a meta page wrong, if it is one bit.
+func mend(b []byte) {
+	for i := range metaSize * 8 {
+		b[i/8] ^= 1 << (i % 8)
+		if native.Uint64(b[56:]) == metaSum(b) {
+			return
+		}
+		b[i/8] ^= 1 << (i % 8)
+	}
 }
 
 // walker reads a bbolt tree with plain reads and believes no number in it. What it accepts bbolt can open, read
