@@ -47,16 +47,23 @@ func dataset(b *testing.B, name string, events int) (*storage.Store, account.Sit
 	return s, s.Accounts().Sites()[0]
 }
 
-func fill(b *testing.B, dir string, events int) {
-	ctx := context.Background()
+// builtTable is the table of sources that the product ships.
+func builtTable(t testing.TB) *source.Table {
+	t.Helper()
 	data, err := fs.ReadFile(assets.Dist, "data/sources.tsv")
 	if err != nil {
-		b.Fatalf("%v: run make assets", err)
+		t.Fatalf("%v: run make assets", err)
 	}
 	names, err := source.New(data)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
+	return names
+}
+
+func fill(b *testing.B, dir string, events int) {
+	ctx := context.Background()
+	names := builtTable(b)
 	s, err := storage.Open(ctx, storage.Config{Dir: dir, Create: true})
 	if err != nil {
 		b.Fatal(err)
