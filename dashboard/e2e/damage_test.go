@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,8 @@ type wound struct {
 type patient struct {
 	files    map[string][]byte
 	commands []damageCommand
+	token    string // for the Stats API
+	span     string // the dates of all events, as a field of a query
 }
 
 type damageCommand struct {
@@ -65,7 +68,7 @@ func damageStore(t *testing.T, end func(*server)) *patient {
 		mustFootfall(t, strings.NewReader(lines.String()), "import", "--site", site, "--format", "ndjson", "-", "--data", dir)
 	}
 	mustFootfall(t, strings.NewReader("a password of some length\n"), "user", "add", "ana@example.org", "--data", dir)
-	addToken(t, dir, "reports")
+	p := &patient{files: map[string][]byte{}, token: addToken(t, dir, "reports")}
 	s := start(t, "serve", dir)
 	client := oneConnection()
 	for n := range 120 {
@@ -78,7 +81,6 @@ func damageStore(t *testing.T, end func(*server)) *patient {
 	client.CloseIdleConnections()
 	end(s)
 
-	p := &patient{files: map[string][]byte{}}
 	for _, name := range []string{"footfall.db", "footfall.vault", "footfall.key"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -90,13 +92,13 @@ func damageStore(t *testing.T, end func(*server)) *patient {
 	p.files["footfall.db"] = bytes.TrimRight(p.files["footfall.db"], "\x00")
 	p.files["footfall.db"] = append(p.files["footfall.db"], make([]byte, -len(p.files["footfall.db"])&(damagePage-1))...)
 
-	span := fmt.Sprintf(`"date_range":["2026-01-01",%q]`, date)
+	p.span = fmt.Sprintf(`"date_range":["2026-01-01",%q]`, date)
 	p.commands = []damageCommand{
 		{args: []string{"check"}},
-		{args: []string{"query", "--site", "example.org", "-"}, stdin: `{"metrics":["visitors","visits","pageviews","events","bounce_rate","visit_duration"],` + span + `}`},
+		{args: []string{"query", "--site", "example.org", "-"}, stdin: `{"metrics":["visitors","visits","pageviews","events","bounce_rate","visit_duration"],` + p.span + `}`},
 		{args: []string{"query", "--site", "example.org", "-"}, stdin: `{"metrics":["visitors","events"],"dimensions":["event:page","visit:source"],` +
-			`"filters":[["is","visit:browser",["Firefox"]],["is","event:props:plan",["p1","p2"]]],` + span + `}`},
-		{args: []string{"query", "--site", "shop.example", "-"}, stdin: `{"metrics":["visitors","visits","pageviews"],"dimensions":["time:day","visit:country"],` + span + `}`},
+			`"filters":[["is","visit:browser",["Firefox"]],["is","event:props:plan",["p1","p2"]]],` + p.span + `}`},
+		{args: []string{"query", "--site", "shop.example", "-"}, stdin: `{"metrics":["visitors","visits","pageviews"],"dimensions":["time:day","visit:country"],` + p.span + `}`},
 		{args: []string{"export", "--site", "example.org", "--format", "ndjson"}},
 		{args: []string{"export", "--site", "shop.example", "--format", "ndjson"}},
 		{args: []string{"site", "list", "--json"}},
@@ -382,4 +384,52 @@ func (p *patient) operate(t *testing.T, wounds []wound) {
 	workers.Wait()
 	t.Logf("%d wounds: %d did not matter, %d of %d commands gave the right answer; %v", len(wounds), answered.Load(), given.Load(),
 		len(wounds)*len(p.commands), time.Since(began).Round(time.Second))
+}
+
+// TestDamageAfterKill damages the two meta pages of a data file whose server was killed. bbolt takes the older page where the newer one is
+// not valid, and that must not take the last acknowledged events away.
+func TestDamageAfterKill(t *testing.T) {
+	p := damageStore(t, (*server).Kill)
+	s, _ := newSurgeon(t, p)
+	p.operate(t, s.everywhere()[:28])
+}
+
+// TestServeDamaged starts servers on damaged stores. One that starts gives the right answer over HTTP or an error, and goes on counting
+// or refuses events; one that does not says why.
+func TestServeDamaged(t *testing.T) {
+	p := damageStore(t, (*server).Kill)
+	s, _ := newSurgeon(t, p)
+	query := `{"site_id":"example.org","metrics":["visitors","visits","pageviews","events"],"dimensions":["visit:browser"],` +
+		`"filters":[["is","visit:country",["DE"]]],` + p.span + `}`
+	dir := t.TempDir()
+	want, started := "", 0
+	for i, w := range append([]wound{{file: "footfall.db", what: "nothing", to: p.files["footfall.db"]}}, s.random(20)...) {
+		p.lay(t, dir, &w)
+		srv, err := launch(environment(), "serve", dir)
+		if err != nil {
+			if said := err.Error(); i == 0 || !complaint.MatchString(said) || strings.Contains(said, "goroutine ") {
+				t.Errorf("%s: %s", w.what, said)
+			}
+			continue
+		}
+		started++
+		status, answer := post(t, srv.URL, p.token, query)
+		switch {
+		case i == 0:
+			want = answer
+			if status != http.StatusOK {
+				t.Fatalf("the whole store answers %d: %s", status, answer)
+			}
+		case status == http.StatusOK && answer != want, status != http.StatusOK && status != http.StatusInternalServerError:
+			t.Errorf("%s: answered %d, %s, not %s", w.what, status, brief(answer), brief(want))
+		}
+		status, err = postEvent(oneConnection(), srv.URL, "198.51.100.7", browsers[0], `{"n":"pageview","u":"https://example.org/","d":"example.org"}`)
+		if err != nil || status != http.StatusAccepted && status != http.StatusServiceUnavailable {
+			t.Errorf("%s: an event is answered %d, %v", w.what, status, err)
+		}
+		if code := srv.Stop(); code != 0 || strings.Contains(srv.Log(), "goroutine ") {
+			t.Errorf("%s: exit code %d\n%s", w.what, code, srv.Log())
+		}
+	}
+	t.Logf("%d servers started", started)
 }

@@ -66,8 +66,19 @@ type row struct {
 	Dimensions []string  `json:"dimensions"`
 }
 
-// ask asks the Stats API of a running server.
+// ask asks the Stats API of a running server, which must answer.
 func ask(t *testing.T, url, token, query string) []row {
+	t.Helper()
+	status, text := post(t, url, token, query)
+	var answer struct{ Results []row }
+	if status != http.StatusOK || json.Unmarshal([]byte(text), &answer) != nil {
+		t.Fatalf("query %s: status %d\n%s", query, status, text)
+	}
+	return answer.Results
+}
+
+// post asks the Stats API and returns whatever it says.
+func post(t *testing.T, url, token, query string) (status int, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/api/v2/query", strings.NewReader(query))
 	if err != nil {
@@ -81,11 +92,10 @@ func ask(t *testing.T, url, token, query string) []row {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	var answer struct{ Results []row }
-	if err != nil || res.StatusCode != http.StatusOK || json.Unmarshal(body, &answer) != nil {
-		t.Fatalf("query %s: %s, %v\n%s", query, res.Status, err, body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return answer.Results
+	return res.StatusCode, string(body)
 }
 
 // exported is a line of an export.
