@@ -20,6 +20,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,13 +84,13 @@ type verbs struct {
 		List   auth.TokenList   `cmd:"" help:"List the tokens."`
 		Remove auth.TokenRemove `cmd:"" help:"Remove a token."`
 	} `cmd:"" help:"Tokens for programs that read the numbers."`
-	Import      ingest.Import   `cmd:"" help:"Add events from a file to a site."`
-	Export      ingest.Export   `cmd:"" help:"Write a site's events."`
-	Query       api.Query       `cmd:"" help:"Answer a query of the Stats API."`
-	Check       verb.Check      `cmd:"" help:"Read everything that is stored and say whether it is sound."`
-	Healthcheck web.Healthcheck `cmd:"" help:"Ask a running server whether it is well."`
-	Version     versionVerb     `cmd:"" help:"Print the version."`
-	Completion  completionVerb  `cmd:"" help:"Print the completion script of a shell."`
+	Import      ingest.Import  `cmd:"" help:"Add events from a file to a site."`
+	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
+	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
+	Check       verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
+	Healthcheck healthVerb     `cmd:"" help:"Ask a running server whether it is well."`
+	Version     versionVerb    `cmd:"" help:"Print the version."`
+	Completion  completionVerb `cmd:"" help:"Print the completion script of a shell."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -287,7 +288,8 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 			return err
 		}
 	}
-	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store), Logger: a.log})
+	var address atomic.Value // string; set once there is a listener
+	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, &address), Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -313,6 +315,7 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 	if err != nil {
 		return err
 	}
+	address.Store(listener.Addr().String())
 	tasks.Go(func() { rooms.maintain(ctx) })
 	if demo {
 		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
@@ -400,8 +403,8 @@ func (r *rooms) maintain(ctx context.Context) {
 	}
 }
 
-// inServer runs the verbs that come through the admin socket.
-func (a *app) inServer(store *storage.Store) func(context.Context, *admin.Session) error {
+// inServer runs the verbs that come through the admin socket. The one that asks for health is told where the server listens.
+func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context.Context, *admin.Session) error {
 	return func(ctx context.Context, s *admin.Session) (err error) {
 		defer func() { // a bug in a verb must not stop the counting of visits
 			if recover() != nil {
@@ -413,6 +416,14 @@ func (a *app) inServer(store *storage.Store) func(context.Context, *admin.Sessio
 		command, err := grammar(v, s.Out).ParseWith(s.Args, s.Settings)
 		if err != nil {
 			return verb.Exit(verb.ExitUsage, err)
+		}
+		if _, ok := command.Verb().(*healthVerb); ok {
+			at, ok := address.Load().(string)
+			if !ok {
+				return errors.New("the server is still starting")
+			}
+			_, err := io.WriteString(s.Out, at)
+			return err
 		}
 		if _, ok := command.Verb().(interface{ Run(*verb.Context) error }); !ok {
 			return verb.Exit(verb.ExitUsage, fmt.Errorf("%s does not run inside a server", command.Path))
@@ -456,6 +467,26 @@ func (*versionVerb) Run(a *app) error {
 	}
 	_, err := fmt.Println("footfall", version, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 	return err
+}
+
+type healthVerb struct{ web.Healthcheck }
+
+// Run asks the server that --listen names, else the one that has the data directory open, else the one at the usual place.
+func (v *healthVerb) Run(a *app) error {
+	if v.Listen == "" {
+		var at strings.Builder
+		socket := filepath.Join(a.dir("footfall-data"), admin.Socket)
+		err := admin.Call(a.ctx, socket, a.args, a.command.Settings, admin.Streams{In: strings.NewReader(""), Out: &at, Err: os.Stderr})
+		switch {
+		case err == nil:
+			v.Listen = at.String()
+		case errors.Is(err, admin.ErrNoServer):
+			v.Listen = "127.0.0.1:8080"
+		default:
+			return err
+		}
+	}
+	return v.Ask()
 }
 
 type completionVerb struct {

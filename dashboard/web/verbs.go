@@ -11,11 +11,11 @@ import (
 // Healthcheck is `footfall healthcheck`. It needs no store: it asks a running server over its listener, as a monitor would, so that
 // a container without other tools can say whether it is well.
 type Healthcheck struct {
-	Listen string `default:"127.0.0.1:8080" help:"Where the server listens." placeholder:"HOST:PORT"`
+	Listen string `help:"Where the server listens (default: the server of the data directory, else 127.0.0.1:8080)." placeholder:"HOST:PORT"`
 }
 
-// Run returns nil if the server is ready.
-func (v *Healthcheck) Run() error {
+// Ask returns nil if the server is ready.
+func (v *Healthcheck) Ask() error {
 	host, port, err := net.SplitHostPort(v.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen %q: want HOST:PORT", v.Listen)

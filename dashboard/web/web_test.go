@@ -331,21 +331,21 @@ func TestHealth(t *testing.T) {
 	var broken error
 	s := newServer(t, func(c *web.Config) { c.Ready = func() error { return broken } })
 	check := web.Healthcheck{Listen: strings.TrimPrefix(s.URL, "http://")}
-	if got, body := s.do(t, "anonymous", "GET", "/api/health", ""); got.StatusCode != 200 || body != `{"storage":"ok"}` || check.Run() != nil {
-		t.Errorf("got %d %s, %v", got.StatusCode, body, check.Run())
+	if got, body := s.do(t, "anonymous", "GET", "/api/health", ""); got.StatusCode != 200 || body != `{"storage":"ok"}` || check.Ask() != nil {
+		t.Errorf("got %d %s, %v", got.StatusCode, body, check.Ask())
 	}
 	broken = errors.New("secret path of the data file")
 	if got, body := s.do(t, "anonymous", "GET", "/api/system/health/ready", ""); got.StatusCode != 500 || body != `{"storage":"error"}` {
 		t.Errorf("got %d %s", got.StatusCode, body)
 	}
-	if err := check.Run(); err == nil || !strings.Contains(err.Error(), "not ready") {
+	if err := check.Ask(); err == nil || !strings.Contains(err.Error(), "not ready") {
 		t.Errorf("got %v", err)
 	}
 	if got, body := s.do(t, "anonymous", "GET", "/api/system/health/live", ""); got.StatusCode != 200 || body != `{"ok":true}` {
 		t.Errorf("got %d %s", got.StatusCode, body)
 	}
 	s.Close()
-	if err := check.Run(); err == nil || !strings.Contains(err.Error(), "is it running there?") {
+	if err := check.Ask(); err == nil || !strings.Contains(err.Error(), "is it running there?") {
 		t.Errorf("got %v", err)
 	}
 }

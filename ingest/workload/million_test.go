@@ -3,6 +3,7 @@ package workload_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -79,7 +80,7 @@ func TestMillionEventsAgreeWithTheModel(t *testing.T) {
 	if err := (&ingest.Export{Site: "example.com", Format: "ndjson"}).Run(c); err != nil {
 		t.Fatal(err)
 	}
-	if err := firstError(buffered.Flush(), out.Close()); err != nil {
+	if err := errors.Join(buffered.Flush(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
 	second := importMillion(t, filepath.Join(dir, "second"), copied)
@@ -87,13 +88,6 @@ func TestMillionEventsAgreeWithTheModel(t *testing.T) {
 	if err := second.Check(context.Background(), nil); err != nil {
 		t.Error(err)
 	}
-}
-
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // writeMillion writes the traffic and returns it as the model sees it.
