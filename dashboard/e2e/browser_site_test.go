@@ -16,7 +16,8 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-// website is a site that is counted. It answers to any name: as news.example it is another site, which links to the first.
+// website is a site that is counted. Under the names news.example and elsewhere.example it is another
+// site, which links to the first and counts nothing.
 type website struct {
 	port   string
 	layout string // file of pages
@@ -44,7 +45,7 @@ func (w *website) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	layout := w.layout
-	if strings.HasPrefix(r.Host, "news.") {
+	if strings.HasPrefix(r.Host, "news.") || strings.HasPrefix(r.Host, "elsewhere.") {
 		layout = "news.html"
 	}
 	var body bytes.Buffer

@@ -14,16 +14,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/domstorage"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Limits of waiting in the browser, and how often it is looked at meanwhile.
 const (
 	personTime = 3 * time.Minute // all that one person does in one test
-	changeTime = 30 * time.Second
+	changeTime = 8 * time.Second
 	lookEvery  = 20 * time.Millisecond
 )
 
@@ -183,10 +186,25 @@ func (b *tab) fill(css, text string) {
 	b.do("fill "+css, chromedp.SendKeys(chromedp.CSS(css), text, chromedp.NodeVisible))
 }
 
-// press types keys wherever the focus is.
+// press types keys wherever the focus is. Unlike chromedp.KeyEvent it sends a key and its character as one event, as a
+// keyboard does: a page that takes the key for a shortcut keeps the character out of the field it opens.
 func (b *tab) press(keys string) {
 	b.t.Helper()
-	b.do("press "+keys, chromedp.KeyEvent(keys))
+	b.do("press "+keys, chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+		for _, r := range keys {
+			events := kb.Encode(r)
+			if at := slices.IndexFunc(events, func(e *input.DispatchKeyEventParams) bool { return e.Type == kb.KeyChar }); at > 0 {
+				events[0].Type, events[0].Text, events[0].UnmodifiedText = kb.KeyDown, events[at].Text, events[at].UnmodifiedText
+				events = slices.Delete(events, at, at+1)
+			}
+			for _, e := range events {
+				if _, err := cdp.Call(ctx, to, input.DispatchKeyEvent, *e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
 }
 
 // words are what the expressions of until and eval are written with.
@@ -254,7 +272,7 @@ func asJSON(t *testing.T, v any) string {
 
 // String is what the tab shows, for messages.
 func (b *tab) String() string {
-	shown, err := b.evaluate(`location.href + "\n" + document.body.innerText.slice(0, 2000)`)
+	shown, err := b.evaluate(`location.href + "\n" + document.body.innerText.slice(0, 500)`)
 	if err != nil {
 		shown = err.Error()
 	}

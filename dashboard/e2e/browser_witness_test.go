@@ -91,6 +91,13 @@ func (w *witness) complaints() []string {
 	return slices.Clone(w.errors)
 }
 
+// writes are the keys that were written to localStorage and sessionStorage.
+func (w *witness) writes() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.stored)
+}
+
 // forgive forgets the complaints that contain text, which must be among them: they were provoked.
 func (w *witness) forgive(t *testing.T, text string) {
 	t.Helper()
@@ -145,10 +152,8 @@ func (b *tab) leftNothing() {
 	}
 	b.same(`[document.cookie, localStorage.length, sessionStorage.length, indexedDB.databases().then(d => d.length)].reduce(
 		async (all, one) => [...await all, await one], [])`, []any{"", 0, 0, 0})
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.stored) > 0 {
-		b.t.Errorf("written to the device: %q", b.stored)
+	if keys := b.writes(); len(keys) > 0 {
+		b.t.Errorf("written to the device: %q", keys)
 	}
 }
 
