@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -105,7 +106,8 @@ func (c *canary) do(client *http.Client, method, path, kind, agent, forwarded, b
 	}
 	for name, value := range map[string]string{
 		"Content-Type": kind, "User-Agent": agent, "X-Forwarded-For": forwarded, "Accept-Language": "de-x-langmark-eb5n,en;q=0.5",
-		"Cookie": "session=cookie-mark-Fp0x", "X-Request-Id": "header-mark-Sd3k",
+		"Cookie": "session=cookie-mark-Fp0x", "X-Request-Id": "header-mark-Sd3k", "Sec-Ch-Ua-Full-Version-List": "Agentmark/Q7xZk2",
+		"X-Real-Ip": forwarded, "Cf-Connecting-Ip": forwarded, "Forwarded": "for=" + forwarded,
 		"Referer": "https://pageuser-Zb5t:pagepass-Rk9w@canary-one-cq8.example/?q=query-secret-Hq3v",
 	} {
 		if value != "" {
@@ -322,6 +324,7 @@ func TestCanary(t *testing.T) {
 	scanFiles(t, unreadable, "running", dir, temp)
 	scan(t, unwanted, "an answer to those who sent the marks", c.answers.Bytes())
 	scan(t, unwanted, "the Stats API", canaryAnswers(t, s.URL, token))
+	scan(t, unwanted, "the dashboard's API", canaryDashboard(t, s.URL))
 	_, metrics, _ := strings.Cut(s.Log(), "metrics ")
 	scan(t, unreadable, "metrics", fetch(t, strings.Fields(metrics)[0]))
 	text := exports(t, dir)
@@ -392,6 +395,48 @@ func canaryAnswers(t *testing.T, url, token string) []byte {
 		}
 	}
 	if !bytes.Contains(all, []byte("control-path-Nf8a")) {
+		t.Errorf("the answers lack what they should hold: %s", all)
+	}
+	return all
+}
+
+// canaryDashboard logs in and asks for what the dashboard shows.
+func canaryDashboard(t *testing.T, url string) []byte {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	var all []byte
+	call := func(method, path, body string) {
+		t.Helper()
+		req, err := http.NewRequest(method, url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s %s: %s, %v\n%s", method, path, res.Status, err, answer)
+		}
+		all = append(all, answer...)
+	}
+	call("POST", "/api/app/login", fmt.Sprintf(`{"email":%q,"password":%q}`, canaryEmail, canaryPassword))
+	call("GET", "/api/app/state", "")
+	for _, site := range canarySites {
+		base := "/api/app/sites/" + site
+		call("GET", base+"/status", "")
+		call("GET", base+"/current", "")
+		call("GET", base+"/filtered?from=2026-01-01&to=2036-01-01", "")
+		call("POST", base+"/query", `{"queries":[{"metrics":["visitors"],"dimensions":["event:page"],"date_range":"all"}]}`)
+	}
+	if !bytes.Contains(all, []byte("control-path-Nf8a")) || !bytes.Contains(all, []byte("reason")) {
 		t.Errorf("the answers lack what they should hold: %s", all)
 	}
 	return all

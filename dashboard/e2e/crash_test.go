@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -325,4 +326,71 @@ func TestStopAnswersWhatItBegan(t *testing.T) {
 	if n := len(exportOf(t, dir, crashSite)); n != 1 {
 		t.Errorf("%d events are there, want 1", n)
 	}
+}
+
+// TestKillImport kills imports at random points, in a process of their own and with the server they run in. Each import is there as a whole or
+// not at all.
+func TestKillImport(t *testing.T) {
+	const rounds, days, events = 14, 4, 2000
+	dir, _, _ := crashStore(t)
+	var lines strings.Builder
+	for n := range events {
+		fmt.Fprintf(&lines, `{"time":"2026-03-0%dT%02d:00:%02dZ","name":"pageview","visitor":"v%d","pathname":"/i/%d","props":{"seq":"%d"}}`+"\n",
+			1+n%days, n%12, n%60, n%300, n, n)
+	}
+	args := []string{"import", "--site", crashSite, "--format", "ndjson", "-", "--data", dir}
+	whole, done := 0, 0
+	for round := range rounds {
+		var victim *os.Process
+		if round%2 == 1 {
+			s := start(t, "serve", dir, "--quiet")
+			victim = s.cmd.Process
+		}
+		cmd := exec.Command(binary, args...)
+		cmd.Env, cmd.Stdin = environment(), strings.NewReader(lines.String())
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if victim == nil {
+			victim = cmd.Process
+		}
+		kill := time.AfterFunc(time.Duration(rand.IntN(100))*time.Millisecond, func() { _ = victim.Kill() })
+		if err := cmd.Wait(); err == nil {
+			done++ // it said that all is in
+		}
+		kill.Stop()
+		_ = victim.Kill()
+		if round%2 == 1 {
+			awaitUnlocked(t, dir)
+		}
+		seen := map[string]int{}
+		for _, e := range exportOf(t, dir, crashSite) {
+			seen[e.Pathname]++
+		}
+		times := seen[eventPathImported(0)]
+		for n := range events {
+			if got := seen[eventPathImported(n)]; got != times {
+				t.Fatalf("round %d: event %d is there %d times, event 0 %d times", round, n, got, times)
+			}
+		}
+		if times < done || times > round+1 {
+			t.Errorf("round %d: %d imports are there, %d have ended", round, times, done)
+		}
+		whole = times
+	}
+	mustCheck(t, dir)
+	t.Logf("%d of %d imports are there, %d ended before they were killed", whole, rounds, done)
+}
+
+func eventPathImported(n int) string { return "/i/" + strconv.Itoa(n) }
+
+// awaitUnlocked waits until a killed process has let go of the data directory.
+func awaitUnlocked(t *testing.T, dir string) {
+	t.Helper()
+	for deadline := time.Now().Add(stopTime); time.Now().Before(deadline); {
+		if _, _, code := footfall(t, nil, "site", "list", "--data", dir); code == 0 {
+			return
+		}
+	}
+	t.Fatal("the data directory stays locked")
 }
