@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,9 +63,12 @@ func testFilter(b *tab) {
 	b.click(id("filter-chip") + " .chip-x")
 	b.until(numbers, before)
 
-	b.press("/")
-	b.until(`document.activeElement.getAttribute("aria-label")`, "Value")
-	b.look("filter-form")
+	form := func() {
+		b.press("/")
+		b.until(`[document.activeElement.getAttribute("aria-label"), document.querySelectorAll(".suggestions button").length > 5]`, []any{"Value", true})
+	}
+	b.lookOver("filter-form", form, func() { b.shut("form.filter-form") })
+	form()
 	b.press(page[0] + "\r")
 	b.until(numbers, filtered)
 	b.press(kb.Escape)
@@ -74,9 +78,12 @@ func testFilter(b *tab) {
 func testPeriod(b *tab) {
 	fresh(b)
 	normal := eval[string](b, `cards("visitors")[0]`)
-	b.click(id("period-picker"))
-	b.until(`document.activeElement.innerText.startsWith("Last 28 days")`, true)
-	b.look("period-picker")
+	pick := func() {
+		b.click(id("period-picker"))
+		b.until(`document.activeElement.innerText.startsWith("Last 28 days")`, true)
+	}
+	b.lookOver("period-picker", pick, func() { b.shut("[role=menu]") })
+	pick()
 	clickText(b, "[role=menuitemradio]", "Last 7 days")
 	b.until(`settled() && [location.search, $("period-picker").innerText.includes("Last 7 days"), !!document.querySelector("[role=menu]")]`, []any{"?period=7d", true, false})
 	b.until(`cards("visitors")[0] !== "`+normal+`"`, true)
@@ -93,11 +100,10 @@ func testPeriod(b *tab) {
 	b.press("d")
 	b.until(`settled() && [location.search, $("chart-table").querySelectorAll("tbody tr").length > 0]`, []any{"?period=day", true})
 	b.look("dashboard-today")
-	b.press("c")
-	b.until(`document.activeElement.type`, "date")
-	b.look("custom-period")
-	b.press(kb.Escape)
-	b.until(`!!document.querySelector("form.custom")`, false)
+	b.lookOver("custom-period", func() {
+		b.press("c")
+		b.until(`document.activeElement.type`, "date")
+	}, func() { b.shut("form.custom") })
 	b.press("f")
 	b.until(`settled() && cards("visitors")[0]`, normal)
 }
@@ -118,9 +124,12 @@ func testChart(b *tab) {
 func testDetails(b *tab) {
 	fresh(b)
 	before := eval[any](b, numbers)
-	b.click(id("details-pages"))
-	b.until(`[query().get("details"), $("details").open, $("details").contains(document.activeElement), $$("details-row").length > 9]`, []any{"pages", true, true, true})
-	b.look("details")
+	open := func() {
+		b.click(id("details-pages"))
+		b.until(`[query().get("details"), $("details").open, $("details").contains(document.activeElement), $$("details-row").length > 9]`, []any{"pages", true, true, true})
+	}
+	b.lookOver("details", open, func() { b.shut("dialog") })
+	open()
 	b.until(`document.activeElement.dataset.testid`, "details-search")
 	b.press("docs") // "d" is no shortcut here
 	b.until(`[$("details-search").value, $$("details-row").length > 0, $$("details-row").map(r => r.querySelector("th").innerText).filter(p => !p.includes("docs"))]`, []any{"docs", true, []string{}})
@@ -140,14 +149,16 @@ func testDetails(b *tab) {
 
 func testMenus(b *tab) {
 	fresh(b)
-	b.press("?")
-	b.until(`document.querySelector("dialog[open]").contains(document.activeElement)`, true)
-	b.look("shortcuts")
-	b.press(kb.Escape)
-	b.until(`!!document.querySelector("dialog[open]")`, false)
-	b.click(id("site-switcher"))
-	b.until(`document.activeElement.role`, "menuitemradio")
-	b.look("site-switcher")
+	b.lookOver("shortcuts", func() {
+		b.press("?")
+		b.until(`document.querySelector("dialog[open]").contains(document.activeElement)`, true)
+	}, func() { b.shut("dialog") })
+	switcher := func() {
+		b.click(id("site-switcher"))
+		b.until(`document.activeElement.role`, "menuitemradio")
+	}
+	b.lookOver("site-switcher", switcher, func() { b.shut("[role=menu]") })
+	switcher()
 	clickText(b, "[role=menuitem]", "Tracking snippet")
 	b.until(`$("snippet").innerText.includes(location.origin + "/js/script.js")`, true)
 	b.look("snippet")
@@ -155,11 +166,20 @@ func testMenus(b *tab) {
 	b.until(`settled()`, true)
 	b.click(id("not-counted") + " summary")
 	b.until(`$("not-counted").open && !$("not-counted").innerText.includes("One moment")`, true)
-	b.click(id("menu"))
-	b.until(`document.activeElement.role`, "menuitemradio")
-	b.look("menu")
+	b.lookOver("menu", func() {
+		b.click(id("menu"))
+		b.until(`document.activeElement.role`, "menuitemradio")
+	}, func() {
+		b.shut("[role=menu]")
+		b.until(`document.activeElement.dataset.testid`, "menu")
+	})
+}
+
+// shut closes what lies over the page with Escape.
+func (b *tab) shut(css string) {
+	b.t.Helper()
 	b.press(kb.Escape)
-	b.until(`[!!document.querySelector("[role=menu]"), document.activeElement.dataset.testid]`, []any{false, "menu"})
+	b.until("!!document.querySelector("+strconv.Quote(css)+")", false)
 }
 
 func testColours(b *tab) {
@@ -192,6 +212,8 @@ func testWitness(b *tab) {
 	b.same(`fetch("http://elsewhere.example/").then(() => "answered", () => "refused")`, "refused")
 	b.same(`document.body.appendChild(Object.assign(document.createElement("script"), { textContent: "window.inline = true" })) && window.inline`, nil)
 	b.forgive(b.t, "policy violation")
+	b.same(`(e => { e.className = "stray"; Object.assign(e.style, { position: "fixed", left: "-9px", top: 0, width: "50px", height: "9px" }); document.body.append(e) })(document.createElement("i"))`, nil)
+	b.same(cutOff, []string{"I.stray"})
 	b.same(`void localStorage.setItem("canary", "1")`, nil)
 	for deadline := time.Now().Add(changeTime); !slices.Contains(b.writes(), "canary"); time.Sleep(lookEvery) {
 		if time.Now().After(deadline) {

@@ -308,37 +308,69 @@ func (b *tab) colours(scheme string) {
 // window is wide and light again afterwards.
 func (b *tab) look(name string) {
 	b.t.Helper()
-	dir := os.Getenv("E2E_SCREENSHOTS")
 	for _, width := range []int64{narrow, wide} {
 		b.size(width)
-		// Twice a frame: the window has its size, and what is drawn by script has followed.
-		b.same(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, true)
-		if over := eval[int64](b, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`); over > width {
-			b.t.Errorf("%s is %d px wide in a window of %d; too wide are %s", name, over, width, asJSON(b.t, eval[any](b, tooWide)))
-		}
-		if dir == "" {
-			continue
-		}
-		for _, scheme := range []string{"light", "dark"} {
-			b.colours(scheme)
-			b.same(`Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations < 9).map(a => a.finished)).then(() => 0)`, 0)
-			shot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-			if err == nil {
-				err = os.MkdirAll(dir, 0o755)
-			}
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), shot, 0o644)
-			}
-			if err != nil {
-				b.t.Fatalf("picture of %s: %v", name, err)
-			}
-		}
-		b.colours("light")
+		b.fits(name, width)
+		b.picture(name, width, chromedp.FullScreenshot(100))
 	}
 }
 
-const tooWide = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth)
-	.map(e => e.tagName + "." + e.className).slice(0, 8)`
+// lookOver is look for what lies over the page; it is opened and shut in each window.
+func (b *tab) lookOver(name string, open, shut func()) {
+	b.t.Helper()
+	for _, width := range []int64{narrow, wide} {
+		b.size(width)
+		open()
+		b.fits(name, width)
+		b.picture(name, width, chromedp.CaptureScreenshot())
+		shut()
+	}
+}
+
+func (b *tab) fits(name string, width int64) {
+	b.t.Helper()
+	// Two frames: the window has its size, and what is drawn by script has followed.
+	b.same(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, true)
+	if over := eval[int64](b, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`); over > width {
+		b.t.Errorf("%s scrolls sideways: it is %d px wide in a window of %d", name, over, width)
+	}
+	if cut := eval[[]string](b, cutOff); len(cut) > 0 {
+		b.t.Errorf("%s in a window of %d px cuts off %q", name, width, cut)
+	}
+}
+
+// cutOff lists what sticks out of the window, where nothing around it can be scrolled.
+const cutOff = `[...document.querySelectorAll("body *")].filter(e => {
+	const box = e.getBoundingClientRect();
+	if (!e.checkVisibility({ visibilityProperty: true }) || box.width < 2 || (box.left > -1 && box.right < innerWidth + 1)) return false;
+	for (let p = e; p !== document.body; p = p.parentElement)
+		if (getComputedStyle(p).overflowX !== "visible") return false;
+	return true;
+}).map(e => e.tagName + "." + e.getAttribute("class")).slice(0, 8)`
+
+// picture writes a picture of the page, light and dark, if pictures are asked for.
+func (b *tab) picture(name string, width int64, take chromedp.Action[[]byte]) {
+	b.t.Helper()
+	dir := os.Getenv("E2E_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		b.colours(scheme)
+		b.same(`Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations < 9).map(a => a.finished)).then(() => 0)`, 0)
+		shot, err := chromedp.Run(b.ctx, take)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), shot, 0o644)
+		}
+		if err != nil {
+			b.t.Fatalf("picture of %s: %v", name, err)
+		}
+	}
+	b.colours("light")
+}
 
 func originOf(address string) string {
 	u, err := url.Parse(address)
