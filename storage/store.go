@@ -278,20 +278,32 @@ func (s *Store) Stats() file.Stats { return s.db.Stats() }
 
 // Query answers q. Zone may be left nil: it is the site's.
 func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) {
-	site, ok := s.book.Site(q.Site)
-	if !ok {
-		return query.Result{}, ErrNoSite
+	r, err := s.QueryAll(ctx, q)
+	if err != nil {
+		return query.Result{}, err
 	}
-	if q.Zone == nil {
-		zone, err := site.Location()
-		if err != nil {
-			return query.Result{}, fmt.Errorf("zone of %s: %w", site.Timezone, err)
+	return r[0], nil
+}
+
+// QueryAll answers queries about one site in one pass over its days.
+func (s *Store) QueryAll(ctx context.Context, queries ...query.Query) ([]query.Result, error) {
+	for i := range queries {
+		q := &queries[i]
+		site, ok := s.book.Site(q.Site)
+		if !ok {
+			return nil, ErrNoSite
 		}
-		q.Zone = zone
+		if q.Zone == nil {
+			zone, err := site.Location()
+			if err != nil {
+				return nil, fmt.Errorf("zone of %s: %w", site.Timezone, err)
+			}
+			q.Zone = zone
+		}
 	}
-	var r query.Result
+	var r []query.Result
 	err := retryStale(ctx, func() (err error) {
-		r, err = s.engine.Query(ctx, q)
+		r, err = s.engine.QueryAll(ctx, queries...)
 		return err
 	})
 	return r, dataError(err)

@@ -27,6 +27,8 @@ import (
 // the context's, or the engine's own trouble.
 type Engine interface {
 	Query(ctx context.Context, q query.Query) (query.Result, error)
+	// QueryAll answers queries about one site, in their order, at about the price of the dearest.
+	QueryAll(ctx context.Context, queries ...query.Query) ([]query.Result, error)
 }
 
 // Store is what the API asks about a site beside queries. All methods are safe for concurrent use and cheap.

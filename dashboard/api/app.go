@@ -200,32 +200,30 @@ func (a *API) queryApp(w http.ResponseWriter, r *http.Request, site account.Site
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
 	options := a.options(site, false)
-	answers := make([]*Answer, len(batch.Queries))
+	asked := make([]*Asked, len(batch.Queries))
+	var queries []query.Query
 	for i, q := range batch.Queries {
-		if answers[i], err = ask(ctx, a.store, q, options); err != nil {
+		if asked[i], err = Parse(q, options); err != nil {
 			return nil, fmt.Errorf("query %d: %w", i, err)
 		}
+		queries = append(queries, asked[i].Query)
+		if asked[i].Before != nil {
+			queries = append(queries, *asked[i].Before)
+		}
+	}
+	results, err := a.store.QueryAll(ctx, queries...)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]*Answer, len(asked))
+	for i, q := range asked {
+		result := results[0]
+		results = results[1:]
+		var before *query.Result
+		if q.Before != nil {
+			before, results = &results[0], results[1:]
+		}
+		answers[i] = q.AnswerApp(result, before)
 	}
 	return map[string]any{"results": answers}, nil
-}
-
-// ask answers one query of the dashboard, with the period before if it asks for that.
-func ask(ctx context.Context, engine Engine, body []byte, o Options) (*Answer, error) {
-	asked, err := Parse(body, o)
-	if err != nil {
-		return nil, err
-	}
-	result, err := engine.Query(ctx, asked.Query)
-	if err != nil {
-		return nil, err
-	}
-	var before *query.Result
-	if asked.Before != nil {
-		b, err := engine.Query(ctx, *asked.Before)
-		if err != nil {
-			return nil, err
-		}
-		before = &b
-	}
-	return asked.AnswerApp(result, before), nil
 }

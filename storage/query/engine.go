@@ -28,48 +28,86 @@ type Engine struct{ Source Source }
 
 // Query answers q. It stops early when ctx ends.
 func (e *Engine) Query(ctx context.Context, q Query) (Result, error) {
-	if err := q.Validate(); err != nil {
-		return Result{}, err
-	}
-	p := newPlan(&q)
-	groups, err := e.run(ctx, p)
+	r, err := e.QueryAll(ctx, q)
 	if err != nil {
 		return Result{}, err
 	}
-	total := uint64(0)
-	if slices.Contains(q.Metrics, Percentage) {
-		all, err := e.run(ctx, p.totalPlan())
-		if err != nil {
-			return Result{}, err
-		}
-		for _, a := range all {
-			total += a.eVisitors
-		}
-	}
-	return p.result(groups, total), nil
+	return r[0], nil
 }
 
-// run scans the days of the plan, several at a time.
-func (e *Engine) run(ctx context.Context, p *plan) (groups, error) {
-	first, last := p.q.Range.Dates(p.q.Zone)
-	days, err := e.Source.Days(p.q.Site, first, last)
+// QueryAll answers several queries about one site. It goes through the days once, so that a column is decoded once for all of
+// them: a dashboard costs little more than its dearest query.
+func (e *Engine) QueryAll(ctx context.Context, queries ...Query) ([]Result, error) {
+	var plans []*plan
+	totals := make([]*plan, len(queries))
+	for i := range queries {
+		q := &queries[i]
+		if err := q.Validate(); err != nil {
+			return nil, err
+		}
+		if q.Site != queries[0].Site {
+			return nil, invalid("The queries of one batch ask about one site.")
+		}
+		plans = append(plans, newPlan(q))
+	}
+	for i, p := range plans[:len(queries):len(queries)] {
+		if slices.Contains(queries[i].Metrics, Percentage) {
+			totals[i] = p.totalPlan()
+			plans = append(plans, totals[i])
+		}
+	}
+	found, err := e.run(ctx, plans)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(queries))
+	next := len(queries)
+	for i := range results {
+		total := uint64(0)
+		if totals[i] != nil {
+			for _, c := range found[next] {
+				total += c.eVisitors
+			}
+			next++
+		}
+		results[i] = plans[i].result(found[i], total)
+	}
+	return results, nil
+}
+
+// run scans the days of the plans, several at a time, and returns the groups of each plan.
+func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
+	if len(plans) == 0 {
+		return nil, nil
+	}
+	first, last := plans[0].first, plans[0].last
+	for _, p := range plans {
+		first, last = min(first, p.first), max(last, p.last)
+	}
+	days, err := e.Source.Days(plans[0].q.Site, first, last)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	workers := min(runtime.GOMAXPROCS(0), len(days))
-	partial, errs := make([]groups, workers), make([]error, workers)
+	days = slices.DeleteFunc(days, func(d Day) bool {
+		return !slices.ContainsFunc(plans, func(p *plan) bool { return p.touches(d.Date) })
+	})
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(days)))
+	partial, errs := make([][]groups, workers), make([]error, workers)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
 	for w := range workers {
+		partial[w] = make([]groups, len(plans))
+		for i := range plans {
+			partial[w][i] = groups{}
+		}
 		wait.Go(func() {
-			partial[w] = groups{}
 			// Neighbouring days lie together in the file, so each worker takes one run of them.
 			for i := w * len(days) / workers; i < (w+1)*len(days)/workers; i++ {
 				if errs[w] = ctx.Err(); errs[w] != nil {
 					return
 				}
-				if errs[w] = p.day(days[i], partial[w]); errs[w] != nil {
+				if errs[w] = scanDay(plans, days[i], partial[w]); errs[w] != nil {
 					cancel()
 					return
 				}
@@ -85,26 +123,33 @@ func (e *Engine) run(ctx context.Context, p *plan) (groups, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	all := groups{}
-	for _, g := range partial {
-		all.merge(g)
+	for _, other := range partial[1:] {
+		for i := range plans {
+			partial[0][i] = partial[0][i].merge(other[i])
+		}
 	}
-	return all, nil
+	return partial[0], nil
 }
 
-func (p *plan) day(d Day, into groups) error {
+// scanDay adds one day to the groups of each plan that asks for it.
+func scanDay(plans []*plan, d Day, into []groups) error {
 	views, release, err := d.Views()
 	if err != nil {
 		return err
 	}
 	defer release()
-	for _, v := range views {
-		done, err := p.fromTotals(v, into)
-		if err == nil && !done {
-			err = p.scan(v, into)
+	for i, p := range plans {
+		if !p.touches(d.Date) {
+			continue
 		}
-		if err != nil {
-			return err
+		for _, v := range views {
+			done, err := p.fromTotals(v, into[i])
+			if err == nil && !done {
+				err = p.scan(v, into[i])
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -157,12 +202,10 @@ func (g groups) at(labels []string, key *[]byte) *counts {
 	return c
 }
 
-func (g groups) merge(o groups) {
-	if len(g) == 0 {
-		for k, c := range o {
-			g[k] = c
-		}
-		return
+// merge returns the groups of both; it may change either.
+func (g groups) merge(o groups) groups {
+	if len(g) < len(o) {
+		g, o = o, g
 	}
 	for k, c := range o {
 		if have := g[k]; have != nil {
@@ -171,4 +214,5 @@ func (g groups) merge(o groups) {
 			g[k] = c
 		}
 	}
+	return g
 }

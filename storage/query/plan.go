@@ -9,19 +9,21 @@ import (
 
 // plan says which of the row sets E and S answer a query; see the package comment.
 type plan struct {
-	q          *Query
-	useE, useS bool
-	eitherS    bool // visitors and visits come from S
-	sessions   bool // some session metric is asked for
-	smear      bool // they are asked for, and count in every hour a visit touches
-	hour       int  // place of time:hour among the dimensions, or -1
-	dimsS      []Dimension
-	filtersS   []Filter
-	bouncePage *Filter // only visits with such an entry page count for bounce_rate
+	q           *Query
+	first, last schema.Date // days the range touches
+	useE, useS  bool
+	eitherS     bool // visitors and visits come from S
+	sessions    bool // some session metric is asked for
+	smear       bool // they are asked for, and count in every hour a visit touches
+	hour        int  // place of time:hour among the dimensions, or -1
+	dimsS       []Dimension
+	filtersS    []Filter
+	bouncePage  *Filter // only visits with such an entry page count for bounce_rate
 }
 
 func newPlan(q *Query) *plan {
 	p := &plan{q: q, dimsS: q.Dimensions, filtersS: q.Filters, hour: slices.Index(q.Dimensions, TimeHour)}
+	p.first, p.last = q.Range.Dates(q.Zone)
 	events := slices.ContainsFunc(q.Metrics, Metric.isEvent)
 	p.sessions = slices.ContainsFunc(q.Metrics, Metric.isSession)
 	eventDims := slices.ContainsFunc(q.Dimensions, Dimension.IsEvent)
@@ -88,8 +90,10 @@ func rename(filters []Filter, to map[Dimension]Dimension) []Filter {
 func (p *plan) totalPlan() *plan {
 	q := *p.q
 	q.Dimensions, q.Metrics, q.Order, q.Limit, q.Offset = nil, []Metric{Visitors}, nil, 0, 0
-	return &plan{q: &q, useE: true, hour: -1}
+	return &plan{q: &q, first: p.first, last: p.last, useE: true, hour: -1}
 }
+
+func (p *plan) touches(d schema.Date) bool { return d >= p.first && d <= p.last }
 
 // result turns groups into sorted rows of metrics.
 func (p *plan) result(g groups, total uint64) Result {

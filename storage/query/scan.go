@@ -11,8 +11,7 @@ import (
 func (p *plan) dayLabel(d Dimension, date schema.Date) string {
 	switch d {
 	case TimeWeek:
-		first, _ := p.q.Range.Dates(p.q.Zone)
-		return max(date.Monday(), first).String()
+		return max(date.Monday(), p.first).String()
 	case TimeMonth:
 		return date.FirstOfMonth().String()
 	}
