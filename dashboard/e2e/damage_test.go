@@ -250,6 +250,7 @@ func (s *surgeon) everywhere() (list []wound) {
 			list = append(list, s.flip("footfall.db", s.kind(page)+" page, "+f.name, page*damagePage+f.off, f.n))
 		}
 	}
+	list = append(list, s.fewer()...)
 	headers := []field{{"magic", 0, 8}, {"version", 8, 2}, {"generation", 10, 8}, {"store id", 18, 16}, {"pages", 34, 4}, {"key slot 0", 64, 104},
 		{"key slot 1", 192, 104}, {"use", 1088, 4}, {"MAC", 4032, 32}, {"sum", 4064, 32}}
 	pages := []field{{"version", 0, 1}, {"type", 1, 1}, {"length", 2, 2}, {"number", 4, 4}, {"payload", 8, 80}, {"sum", 4064, 32}}
@@ -266,6 +267,26 @@ func (s *surgeon) everywhere() (list []wound) {
 	}
 	for _, file := range []string{"footfall.db", "footfall.vault"} {
 		list = append(list, wound{file, file + " is empty", []byte{}}, wound{file, file + " is gone", nil})
+	}
+	return list
+}
+
+// fewer makes every wound by which a page of the tree forgets entries: nothing in bbolt would notice.
+func (s *surgeon) fewer() (list []wound) {
+	data := s.files["footfall.db"]
+	for page := range len(data) / damagePage {
+		if kind := s.kind(page); kind != "leaf" && kind != "branch" {
+			continue
+		}
+		at := page*damagePage + 10
+		count := encoding.NativeEndian.Uint16(data[at:])
+		for bit := range 16 {
+			if lower := count &^ (1 << bit); lower != count {
+				b := bytes.Clone(data)
+				encoding.NativeEndian.PutUint16(b[at:], lower)
+				list = append(list, wound{"footfall.db", fmt.Sprintf("page %d has %d entries, not %d", page, lower, count), b})
+			}
+		}
 	}
 	return list
 }

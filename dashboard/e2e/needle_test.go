@@ -47,9 +47,10 @@ func (n *needles) add(mark, form string, b []byte) {
 	n.first[uint16(b[0])<<8|uint16(b[1])] = true
 }
 
-// encoded adds b and its encodings: hexadecimal, base32, and base64 at each of the three places where b may begin in a longer text.
+// encoded adds b and its encodings: lists of decimal numbers, hexadecimal, base32, and base64 at each of the three places where b may begin in a longer text.
 func (n *needles) encoded(mark, form string, b []byte) {
 	n.add(mark, form, b)
+	n.numbers(mark, form, b)
 	digits := hex.EncodeToString(b)
 	n.add(mark, form+", hex", []byte(digits))
 	n.add(mark, form+", HEX", []byte(strings.ToUpper(digits)))
@@ -66,6 +67,13 @@ func (n *needles) encoded(mark, form string, b []byte) {
 			}
 		}
 	}
+}
+
+// numbers adds b as a log prints bytes: one decimal number after the other.
+func (n *needles) numbers(mark, form string, b []byte) {
+	list := strings.Trim(fmt.Sprint(b), "[]")
+	n.add(mark, form+", decimal", []byte(list))
+	n.add(mark, form+", decimal", []byte(strings.ReplaceAll(list, " ", ",")))
 }
 
 // text adds a text: as it is, in other letters, encoded, as UTF-16, escaped for a URL, and hashed.
@@ -101,6 +109,7 @@ func (n *needles) address(a netip.Addr) {
 			}
 		} else {
 			n.add(a.String(), form, b)
+			n.numbers(a.String(), form, b)
 			n.add(a.String(), form+", hex", []byte(hex.EncodeToString(b)))
 			n.add(a.String(), form+", HEX", []byte(strings.ToUpper(hex.EncodeToString(b))))
 		}
@@ -181,6 +190,7 @@ func TestNeedles(t *testing.T) {
 		"UTF-16":   string(slices.Concat([]byte{'K', 0, 'a', 0}, utf16Of(mark[2:]))),
 		"v4":       "from 203.0.113.77:4711", "v6": "from [2001:db8:7a7::1]", "packed v6": string(wide[:]),
 		"packed v4s": "\xcb\x00\x71\x4d and \xcb\x00\x71\x4e", "hash of v4": hex.EncodeToString(packed[:]), "v4 in hex": "0xcb00714d",
+		"v4 in decimal": "[0,0,203,0,113,77]", "v6 in decimal": fmt.Sprint(wide),
 	} {
 		if found := n.find([]byte("\x00before" + hidden + "after\x00")); len(found) == 0 {
 			t.Errorf("%s is not found", name)
