@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/domstorage"
 	"github.com/chromedp/cdproto/emulation"
@@ -26,7 +27,7 @@ import (
 // Limits of waiting in the browser, and how often it is looked at meanwhile.
 const (
 	personTime = 3 * time.Minute // all that one person does in one test
-	changeTime = 8 * time.Second
+	changeTime = 30 * time.Second
 	lookEvery  = 20 * time.Millisecond
 )
 
@@ -308,11 +309,13 @@ func (b *tab) colours(scheme string) {
 // window is wide and light again afterwards.
 func (b *tab) look(name string) {
 	b.t.Helper()
+	b.same(`void scrollTo(0, 0)`, nil)
 	for _, width := range []int64{narrow, wide} {
 		b.size(width)
 		b.fits(name, width)
 		b.picture(name, width, chromedp.FullScreenshot(100))
 	}
+	b.named(name)
 }
 
 // lookOver is look for what lies over the page; it is opened and shut in each window.
@@ -323,6 +326,7 @@ func (b *tab) lookOver(name string, open, shut func()) {
 		open()
 		b.fits(name, width)
 		b.picture(name, width, chromedp.CaptureScreenshot())
+		b.named(name)
 		shut()
 	}
 }
@@ -347,6 +351,33 @@ const cutOff = `[...document.querySelectorAll("body *")].filter(e => {
 		if (getComputedStyle(p).overflowX !== "visible") return false;
 	return true;
 }).map(e => e.tagName + "." + e.getAttribute("class")).slice(0, 8)`
+
+// controls are the roles of what is pressed or filled in; who does not see it must be told its name.
+var controls = strings.Fields("button link textbox searchbox combobox checkbox tab menuitem menuitemradio dialog Date")
+
+// named holds that every control has a name for screen readers, and that no two elements share an id.
+func (b *tab) named(name string) {
+	b.t.Helper()
+	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	if err != nil {
+		b.t.Fatalf("read the accessibility tree: %v", err)
+	}
+	var found int
+	for _, node := range tree.Nodes {
+		var role, label string
+		if node.Ignored || node.Role == nil || json.Unmarshal(node.Role.Value, &role) != nil || !slices.Contains(controls, role) {
+			continue
+		}
+		found++
+		if node.Name == nil || json.Unmarshal(node.Name.Value, &label) != nil || strings.TrimSpace(label) == "" {
+			b.t.Errorf("%s: a %s has no name", name, role)
+		}
+	}
+	if found == 0 {
+		b.t.Errorf("%s: no control was found", name)
+	}
+	b.same(`[...document.querySelectorAll("[id]")].map(e => e.id).filter((id, i, all) => all.indexOf(id) < i)`, []string{})
+}
 
 // picture writes a picture of the page, light and dark, if pictures are asked for.
 func (b *tab) picture(name string, width int64, take chromedp.Action[[]byte]) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/network"
 )
 
 const (
@@ -69,6 +71,9 @@ func setUp(owner *tab, s *server) {
 	owner.press("\r")
 	owner.until(`!!$("add-site-form")`, true)
 	owner.same(`[location.pathname, location.search, document.cookie]`, []string{"/", "", ""})
+	if c := owner.cookies(s.URL); len(c) != 1 || !c[0].HTTPOnly || c[0].SameSite != network.CookieSameSiteLax {
+		owner.t.Errorf("cookies after the setup: %+v", c)
+	}
 }
 
 // addFirstSite names the site and returns the snippet that the page shows.
@@ -258,6 +263,9 @@ func testLogin(owner *tab, s *server) {
 	clickText(owner, "[role=menuitem]", "Log out")
 	owner.until(`[!!$("login-form"), location.pathname]`, []any{true, "/login"})
 	owner.same(`fetch("/api/app/state").then(r => r.json()).then(s => [s.user, s.sites?.length ?? 0])`, []any{nil, 0})
+	if c := owner.cookies(s.URL); len(c) > 0 {
+		owner.t.Errorf("%d cookies after the logout", len(c))
+	}
 	owner.look("login")
 
 	owner.open(s.URL + "/site.example")

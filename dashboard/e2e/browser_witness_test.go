@@ -143,11 +143,7 @@ func (b *tab) quiet(origins ...string) {
 // leftNothing fails if the device holds or held anything by the pages that were open.
 func (b *tab) leftNothing() {
 	b.t.Helper()
-	cookies, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: b.visited()})
-	if err != nil {
-		b.t.Fatalf("read the cookies: %v", err)
-	}
-	for _, c := range cookies.Cookies {
+	for _, c := range b.cookies(b.visited()...) {
 		b.t.Errorf("cookie %s of %s", c.Name, c.Domain)
 	}
 	b.same(`[document.cookie, localStorage.length, sessionStorage.length, indexedDB.databases().then(d => d.length)].reduce(
@@ -155,6 +151,16 @@ func (b *tab) leftNothing() {
 	if keys := b.writes(); len(keys) > 0 {
 		b.t.Errorf("written to the device: %q", keys)
 	}
+}
+
+// cookies are those that the browser would send to some addresses.
+func (b *tab) cookies(addresses ...string) []*network.Cookie {
+	b.t.Helper()
+	got, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: addresses})
+	if err != nil {
+		b.t.Fatalf("read the cookies: %v", err)
+	}
+	return got.Cookies
 }
 
 // visited lists everything the tab asked for.
