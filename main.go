@@ -51,12 +51,13 @@ const about = `Privacy-first web analytics: one binary, one encrypted file, no c
 Settings come from a flag, else from FOOTFALL_... in the environment, else from the file named by --config, else from the default.
 Results go to standard output, everything else to standard error.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in use by another process, 12 wrong key, 13 damaged.`
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in use by another process, 12 wrong or no key, 13 damaged,
+130 interrupted.`
 
 // options are the flags of every verb.
 type options struct {
-	Data      string `help:"Data directory (default ./footfall-data; ./footfall-demo for demo)." placeholder:"DIR"`
-	KeyFile   string `help:"Key file (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
+	Data      string `help:"Data directory (default ./footfall-data; ./footfall-demo for demo). serve and the add verbs make it if there is none." placeholder:"DIR"`
+	KeyFile   string `help:"Key file, or a file that holds the recovery key (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
 	Config    string `help:"File of settings, 'name = value' or JSON." placeholder:"FILE"`
 	JSON      bool   `name:"json" help:"Print results for programs."`
 	Quiet     bool   `short:"q" help:"No banner, no progress."`
@@ -209,8 +210,8 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 		return nil, verb.Exit(verb.ExitMissing, err)
 	case errors.Is(err, storage.ErrRunning):
 		return nil, fmt.Errorf("open %s: %w: stop it, or wait until it has started", dir, err)
-	case errors.Is(err, storage.ErrWrongKey):
-		return nil, fmt.Errorf("open %s: %w: name the file of the right key with --key-file", dir, err)
+	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile):
+		return nil, fmt.Errorf("%w: name the file of the right key with --key-file", err)
 	}
 	return store, err
 }
@@ -454,7 +455,7 @@ func (a *app) greet(r *rooms, g terminal.Greeting) {
 func (a *app) showRecovery(store *storage.Store) {
 	if key := store.RecoveryKey(); key != "" {
 		terminal.Notice(os.Stderr, terminal.Colorful(os.Stderr), "Recovery key", key+
-			"\nWrite it down and keep it away from this machine. It opens the data if the key file is lost. It is shown only now.")
+			"\nWrite it down and keep it away from this machine. If the key file is lost, --key-file with a file that holds these groups opens the data. They are shown only now.")
 	}
 }
 

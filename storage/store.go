@@ -39,6 +39,7 @@ import (
 // The four refusals, and what else callers tell apart.
 var (
 	ErrRunning      = file.ErrRunning      // another process has the data directory
+	ErrNoKeyFile    = seal.ErrNoKeyFile    // the key file is not there
 	ErrWrongKey     = seal.ErrWrongKey     // the key is not this vault's
 	ErrVaultDamaged = seal.ErrVaultDamaged // footfall.vault is damaged or gone
 	ErrDamaged      = errors.New("the data are damaged")
@@ -175,7 +176,7 @@ func (s *Store) openVault() error {
 		return nil
 	}
 	if s.vault, err = seal.OpenVault(path, key); err != nil {
-		return fmt.Errorf("open vault %s: %w", path, err)
+		return err
 	}
 	for _, note := range s.vault.Notes() {
 		s.cfg.Logger.Warn("vault", "note", note)

@@ -14,6 +14,8 @@ export interface AppState {
   demo: boolean;
   /** No account exists yet. */
   setup: boolean;
+  /** Whoever looks may add sites. */
+  add: boolean;
   user: { email: string } | null;
   sites: Site[];
 }

@@ -277,10 +277,10 @@ func TestFirstStart(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	state(`{"version":"test","demo":false,"setup":true,"user":null,"sites":[]}`)
+	state(`{"version":"test","demo":false,"setup":true,"add":false,"user":null,"sites":[]}`)
 	status, answer, header := s.do(t, "", "POST", "/api/app/setup", "application/json",
 		`{"token":"`+s.auth.SetupToken()+`","email":"ann@example.org","password":"`+password+`"}`)
-	if status != 200 || answer != `{"version":"test","demo":false,"setup":false,"user":{"email":"ann@example.org"},"sites":[]}` {
+	if status != 200 || answer != `{"version":"test","demo":false,"setup":false,"add":true,"user":{"email":"ann@example.org"},"sites":[]}` {
 		t.Fatalf("got %d %s", status, answer)
 	}
 	cookies := (&http.Response{Header: header}).Cookies()
@@ -291,12 +291,12 @@ func TestFirstStart(t *testing.T) {
 	if status, answer, _ := s.do(t, "login", "POST", "/api/app/sites", "application/json", `{"domain":"https://www.Example.org/","timezone":"Europe/Berlin"}`); status != 201 || answer != `{"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z"}` {
 		t.Errorf("got %d %s", status, answer)
 	}
-	state(`{"version":"test","demo":false,"setup":false,"user":{"email":"ann@example.org"},"sites":[{"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z"}]}`)
+	state(`{"version":"test","demo":false,"setup":false,"add":true,"user":{"email":"ann@example.org"},"sites":[{"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z"}]}`)
 	if status, answer, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/status", "", ""); status != 200 || answer != `{"events":0,"first":null,"last":null,"now":"2026-05-20T10:30:15Z"}` {
 		t.Errorf("got %d %s", status, answer)
 	}
 	if status, _, _ := s.do(t, "login", "POST", "/api/app/logout", "application/json", "{}"); status != 200 {
 		t.Errorf("logout: got %d", status)
 	}
-	state(`{"version":"test","demo":false,"setup":false,"user":null,"sites":[]}`)
+	state(`{"version":"test","demo":false,"setup":false,"add":false,"user":null,"sites":[]}`)
 }

@@ -19,6 +19,7 @@ type stateAnswer struct {
 	Version string       `json:"version"`
 	Demo    bool         `json:"demo"`
 	Setup   bool         `json:"setup"`
+	Add     bool         `json:"add"` // whether the caller may add sites
 	User    *userAnswer  `json:"user"`
 	Sites   []siteAnswer `json:"sites"`
 }
@@ -34,7 +35,7 @@ type siteAnswer struct {
 }
 
 func (a *API) stateFor(c auth.Caller) stateAnswer {
-	s := stateAnswer{Version: a.version, Demo: a.auth.Demo(), Setup: a.auth.NeedsSetup(), Sites: []siteAnswer{}}
+	s := stateAnswer{Version: a.version, Demo: a.auth.Demo(), Setup: a.auth.NeedsSetup(), Add: c.MayAddSites(), Sites: []siteAnswer{}}
 	if u, ok := c.User(); ok {
 		s.User = &userAnswer{u.Email}
 	}

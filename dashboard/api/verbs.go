@@ -25,7 +25,7 @@ type SiteList struct{}
 // SiteRemove is `footfall site remove`.
 type SiteRemove struct {
 	Domain string `arg:"" help:"Domain of the site."`
-	Yes    bool   `help:"Destroy the site's data for ever, here and in every copy."`
+	Yes    bool   `help:"Destroy the site's data for ever, here and in every copy of footfall.db."`
 }
 
 // Query is `footfall query`.
@@ -72,7 +72,7 @@ func (v *SiteRemove) Run(c *verb.Context) error {
 		return err
 	}
 	if !v.Yes {
-		return verb.Exit(verb.ExitUsage, fmt.Errorf("removing %s destroys its data for ever, in this directory and in every copy of it: say --yes to do that", site.Domain))
+		return verb.Exit(verb.ExitUsage, fmt.Errorf("removing %s destroys its data for ever, here and in every copy of footfall.db (not in a copy that has the vault and a key with it): say --yes to do that", site.Domain))
 	}
 	if err := c.Store.RemoveSite(c.Context, site.ID); err != nil {
 		return fmt.Errorf("remove site: %w", err)

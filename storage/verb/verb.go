@@ -49,7 +49,7 @@ const (
 	ExitPartial = 3  // done, but something was left out and said so
 	ExitMissing = 10 // no such data directory, site, user …
 	ExitRunning = 11 // another process has the data directory and offers no admin socket
-	ExitKey     = 12 // the key does not open the vault
+	ExitKey     = 12 // the key does not open the vault, or is not there
 	ExitDamaged = 13 // vault or data are damaged
 )
 
@@ -75,7 +75,7 @@ func Code(err error) int {
 		return e.Code
 	case errors.Is(err, storage.ErrRunning):
 		return ExitRunning
-	case errors.Is(err, storage.ErrWrongKey):
+	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile):
 		return ExitKey
 	case errors.Is(err, storage.ErrVaultDamaged), errors.Is(err, storage.ErrDamaged):
 		return ExitDamaged

@@ -124,7 +124,7 @@ export function DemoBanner() {
   if (!app.value?.demo) return null;
   return (
     <aside class="demo" aria-label="Demo" data-testid="demo-banner">
-      <strong>Demo</strong> Made-up traffic. <a href="/?new=1" onClick={follow}>Add your site</a>
+      <strong>Demo</strong> Made-up traffic. {app.value.add && <a href="/?new=1" onClick={follow}>Add your site</a>}
     </aside>
   );
 }

@@ -22,7 +22,7 @@ export function Install({ site }: { site: Site }) {
         <li>
           <h2>Put this line into every page, inside <code>&lt;head&gt;</code></h2>
           <Snippet text={snippetOf(site.domain)} />
-          <p class="hint">No cookies, nothing kept on the visitor's device. Works with the official Plausible scripts and packages too: point them at <code>{location.origin}/api/event</code>.</p>
+          <p class="hint">No cookies, nothing kept on the visitor's device. Works with the official Plausible npm package too: point it at <code>{location.origin}/api/event</code>.</p>
         </li>
         <li>
           <h2>Open your site in a browser</h2>
