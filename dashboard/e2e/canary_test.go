@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -244,24 +243,6 @@ func (c *canary) rude() {
 				c.answers.Write(answer)
 			}
 			conn.Close()
-		}
-	}
-}
-
-// scan reports what of n is in content.
-func scan(t *testing.T, n *needles, where string, content []byte) {
-	t.Helper()
-	if found := n.find(content); len(found) > 0 {
-		t.Errorf("%s holds %s", where, strings.Join(found, ", "))
-	}
-}
-
-func scanFiles(t *testing.T, n *needles, when string, dirs ...string) {
-	t.Helper()
-	for _, dir := range dirs {
-		all := files(t, dir)
-		for _, path := range slices.Sorted(maps.Keys(all)) {
-			scan(t, n, when+": "+filepath.Base(path), all[path])
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
@@ -168,6 +169,24 @@ func files(t *testing.T, dir string) map[string][]byte {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// scan reports what of n is in content.
+func scan(t *testing.T, n *needles, where string, content []byte) {
+	t.Helper()
+	if found := n.find(content); len(found) > 0 {
+		t.Errorf("%s holds %s", where, strings.Join(found, ", "))
+	}
+}
+
+func scanFiles(t *testing.T, n *needles, when string, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		all := files(t, dir)
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			scan(t, n, when+": "+filepath.Base(path), all[path])
+		}
+	}
 }
 
 // TestNeedles holds that the canary tests would find what they look for.
