@@ -69,14 +69,16 @@ func (p page) hostname() string {
 	return NoHost
 }
 
-// pathname returns what is stored as the event's page. In hash mode the fragment is part of it.
+// pathname returns what is stored as the event's page. In hash mode the fragment is part of it, up to the query that routers
+// write behind it ("#/reset?token=…"): a page has no query, wherever it stands.
 func (p page) pathname(hashMode bool) string {
 	path := p.path
 	if path == "" {
 		path = "/"
 	}
 	if hashMode && p.fragment != "" {
-		path += "#" + p.fragment
+		route, _, _ := strings.Cut(p.fragment, "?")
+		path += "#" + route
 	}
 	// A clone lets go of the URL, whose query is not to be kept.
 	return strings.TrimRightFunc(strings.Clone(unescape(path)), unicode.IsSpace)

@@ -122,6 +122,7 @@ func TestDecodePage(t *testing.T) {
 		{"https://example.com/end%20 ", "", "example.com", "/end", ""},
 		{"https://example.com/app#/page%20two", `"h":1`, "example.com", "/app#/page two", ""},
 		{"https://example.com/app#/page", `"h":"1"`, "example.com", "/app#/page", ""},
+		{"https://example.com/app#/reset?token=s3cret", `"h":1`, "example.com", "/app#/reset", ""},
 		{"https://example.com/app#/page", `"h":0`, "example.com", "/app", ""},
 		{"https://example.com/app#", `"h":1`, "example.com", "/app", ""},
 		{"/blog", "", "(none)", "/blog", ""},

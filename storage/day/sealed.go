@@ -440,9 +440,9 @@ func (s *sealed) numbers(v *View, id schema.ID) ([]uint32, error) {
 	case schema.VisitRows:
 		n = v.Visits
 	}
-	b, ok, err := s.bytes(kindCodes, id, 0)
-	if err != nil || !ok {
-		return nil, errors.Join(err, missing(ok))
+	b, err := s.must(kindCodes, id, 0)
+	if err != nil {
+		return nil, err
 	}
 	numbers, err := column.Numbers(b, n)
 	if err != nil || id != schema.EventTime {
@@ -464,11 +464,13 @@ func (s *sealed) numbers(v *View, id schema.ID) ([]uint32, error) {
 	return numbers, nil
 }
 
-func missing(there bool) error {
-	if there {
-		return nil
+// must is bytes for a stream that every day has, or that another one calls for.
+func (s *sealed) must(kind byte, id schema.ID, index int) ([]byte, error) {
+	b, ok, err := s.bytes(kind, id, index)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: a stream is missing", column.ErrCorrupt)
 	}
-	return fmt.Errorf("%w: a stream is missing", column.ErrCorrupt)
+	return b, err
 }
 
 // words returns a dictionary; a column without one has only "".
@@ -489,15 +491,12 @@ func (s *sealed) text(v *View, id schema.ID) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, ok, err := s.bytes(kindCodes, id, 0)
+	if onlyEmpty(words) {
+		return &Text{make([]uint32, n), []string{""}}, nil
+	}
+	b, err := s.must(kindCodes, id, 0)
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		if !onlyEmpty(words) {
-			return nil, missing(false)
-		}
-		return &Text{make([]uint32, n), []string{""}}, nil
 	}
 	codes, err := codesBelow(b, n, len(words))
 	return &Text{codes, words}, err
@@ -530,8 +529,8 @@ func (s *sealed) sparseText(v *View, key string) (*SparseText, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b, ok, err = s.bytes(kindCodes, id, index); err != nil || !ok {
-		return nil, errors.Join(err, missing(ok))
+	if b, err = s.must(kindCodes, id, index); err != nil {
+		return nil, err
 	}
 	out := &SparseText{Rows: rows.Slice(), Words: words}
 	out.Codes, err = codesBelow(b, len(out.Rows), len(words))
@@ -598,9 +597,9 @@ func readLists(b []byte, lists []*[]uint32, n int) error {
 }
 
 func (s *sealed) hours(*View) (*Hours, error) {
-	b, ok, err := s.bytes(kindHours, schema.EventTime, 0)
-	if err != nil || !ok {
-		return nil, errors.Join(err, missing(ok))
+	b, err := s.must(kindHours, schema.EventTime, 0)
+	if err != nil {
+		return nil, err
 	}
 	h := &Hours{}
 	return h, readLists(b, h.lists(), 24)
