@@ -78,6 +78,7 @@ func setUp(owner *tab, s *server) {
 
 // addFirstSite names the site and returns the snippet that the page shows.
 func addFirstSite(owner *tab, s *server, zone string) (snippet string) {
+	owner.until(`document.activeElement.id`, "domain")
 	owner.look("add-site")
 	owner.fill("#domain", "https://www.site.example/")
 	owner.same(fmt.Sprintf(`(document.querySelector("#timezone").value = %q)`, zone), zone)

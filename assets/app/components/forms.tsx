@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { addSite, login, setup } from "../api.ts";
 import { follow, go, place, sitePath } from "../router.ts";
 import { app, loadApp, say } from "../session.ts";
@@ -54,21 +55,27 @@ interface FieldProps {
   hint?: ComponentChildren;
   autoComplete?: string;
   placeholder?: string;
-  autoFocus?: boolean;
+  /** Whether typing goes here as soon as the form is shown. */
+  focus?: boolean;
 }
 
-function Field({ name, label, type = "text", value, hint, autoComplete = "off", placeholder, autoFocus }: FieldProps) {
+function Field({ name, label, type = "text", value, hint, autoComplete = "off", placeholder, focus = false }: FieldProps) {
+  const input = useRef<HTMLInputElement>(null);
+  // A document honours the attribute autofocus once; here several forms follow each other in one document.
+  useLayoutEffect(() => {
+    if (focus) input.current?.focus();
+  }, []);
   return (
     <div class="field">
       <label for={name}>{label}</label>
       <input
         id={name}
+        ref={input}
         name={name}
         type={type as "text"} // the typings know each input type apart, not a choice of them
         defaultValue={value}
         autocomplete={autoComplete}
         placeholder={placeholder}
-        autoFocus={autoFocus}
         autocapitalize="none"
         spellcheck={false}
         aria-describedby={hint ? name + "-hint" : undefined}
@@ -113,8 +120,8 @@ export function Setup() {
   return (
     <Alone>
       <Form title="Welcome" lead="Make the first account. It can see and change everything on this server." testid="setup-form" action="Make the account" send={send}>
-        {!token && <Field name="token" label="Setup token" hint="The server printed a setup link when it started; this is its end." autoFocus />}
-        <Field name="email" label="E-mail" type="email" autoComplete="username" autoFocus={token !== ""} hint="Your name at login. Nothing is ever sent to it unless you ask for reports." />
+        {!token && <Field name="token" label="Setup token" hint="The server printed a setup link when it started; this is its end." focus />}
+        <Field name="email" label="E-mail" type="email" autoComplete="username" focus={token !== ""} hint="Your name at login. Nothing is ever sent to it unless you ask for reports." />
         <Field name="password" label="Password" type="password" autoComplete="new-password" hint={`At least ${minPassword} characters. A few unrelated words make a good one.`} />
       </Form>
     </Alone>
@@ -135,7 +142,7 @@ export function Login() {
   return (
     <Alone>
       <Form title="Log in" testid="login-form" action="Log in" send={send}>
-        <Field name="email" label="E-mail" type="email" autoComplete="username" autoFocus />
+        <Field name="email" label="E-mail" type="email" autoComplete="username" focus />
         <Field name="password" label="Password" type="password" autoComplete="current-password" />
       </Form>
       <p class="aside">Forgot the password? Whoever has the server can set a new one: <code>footfall user passwd</code></p>
@@ -157,7 +164,7 @@ export function AddSite() {
   return (
     <main class="alone wide-top">
       <Form title={first ? "Add your first site" : "Add a site"} testid="add-site-form" action="Add the site" send={send}>
-        <Field name="domain" label="Domain" placeholder="example.com" autoFocus hint="Without https:// and www. It also names the site here and in the API." />
+        <Field name="domain" label="Domain" placeholder="example.com" focus hint="Without https:// and www. It also names the site here and in the API." />
         <div class="field">
           <label for="timezone">Time zone</label>
           <select id="timezone" name="timezone" aria-describedby="timezone-hint" defaultValue={here}>
