@@ -140,7 +140,11 @@ async function load(d: string, questions: Record<SlotKey, Question>, keys: SlotK
     const results = await ask(d, keys.map((k) => questions[k].query));
     keys.forEach((k, i) => {
       const result = results[i];
-      settle(k, result ? { answer: { result, frame: questions[k].frame } } : { error: "The server left out this answer." });
+      if (!result) return settle(k, { error: "The server left out this answer." });
+      const answer = { result, frame: questions[k].frame };
+      const shown = slots[k].peek().answer;
+      // An answer that says the same stays the same object: nothing is drawn again under the reader's pointer.
+      settle(k, { answer: shown && JSON.stringify(shown) === JSON.stringify(answer) ? shown : answer });
     });
   } catch (err) {
     const error = say(err);

@@ -5,7 +5,8 @@ import { useEffect } from "preact/hooks";
 import { getFiltered, type Reason, type Site } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { view } from "../router.ts";
-import { range, say } from "../session.ts";
+import { useRefresh } from "../refresh.ts";
+import { loadStatus, range, say, status, today } from "../session.ts";
 import { includesToday, reload, slots } from "../slots.ts";
 import { panelKeys } from "../reports.ts";
 import { Cards } from "./cards.tsx";
@@ -15,21 +16,18 @@ import { Chips, FilterButton } from "./filterbar.tsx";
 import { Panel } from "./panel.tsx";
 import { PeriodPicker } from "./period.tsx";
 
+// Whoever has just put the script into a page watches every visit; later a glance now and then will do.
 const refreshMs = 30_000;
+const refreshYoungMs = 10_000;
+const fewEvents = 100;
 
 export function Dashboard({ site }: { site: Site }) {
-  useEffect(() => {
-    const refresh = () => {
-      if (!document.hidden && includesToday()) reload("all", true);
-    };
-    const timer = setInterval(refresh, refreshMs);
-    // Whoever comes back to this tab, perhaps from visiting the site, should not wait for the timer.
-    document.addEventListener("visibilitychange", refresh);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", refresh);
-    };
-  }, []);
+  const s = status.value;
+  const young = s !== undefined && (s.events < fewEvents || (s.first ?? today.value) >= today.value);
+  useRefresh(() => {
+    void loadStatus(site.domain);
+    if (includesToday()) reload("all", true);
+  }, young ? refreshYoungMs : refreshMs);
   const details = view.value.details;
   const busy = Object.values(slots).some((s) => s.value.busy);
   return (

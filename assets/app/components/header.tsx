@@ -1,10 +1,11 @@
 // The bar on top: the logo, the site switcher, current visitors, the theme and the menu.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { getCurrent, logout } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { helpOpen } from "../keys.ts";
+import { useRefresh } from "../refresh.ts";
 import { follow, go, show, sitePath } from "../router.ts";
 import { app, loadApp, say, site, status } from "../session.ts";
 import { chooseTheme, dark, type Theme, theme } from "../theme.ts";
@@ -58,28 +59,22 @@ function Switcher() {
 function Current({ domain }: { domain: string }) {
   const visitors = useSignal<number | undefined>(undefined);
   const counted = (status.value?.events ?? 0) > 0; // the first visit of all is shown at once
+  const gone = useRef(false);
+  const load = async () => {
+    try {
+      const n = await getCurrent(domain);
+      if (!gone.current) visitors.value = n;
+    } catch (err) {
+      say(err);
+      if (!gone.current) visitors.value = undefined;
+    }
+  };
   useEffect(() => {
-    let gone = false;
-    const load = async () => {
-      if (document.hidden) return;
-      try {
-        const n = await getCurrent(domain);
-        if (!gone) visitors.value = n;
-      } catch (err) {
-        say(err);
-        if (!gone) visitors.value = undefined;
-      }
-    };
-    const timer = setInterval(() => void load(), currentEveryMs);
-    const wake = () => void load();
-    document.addEventListener("visibilitychange", wake);
+    gone.current = false;
     void load();
-    return () => {
-      gone = true;
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", wake);
-    };
+    return () => { gone.current = true; };
   }, [domain, counted]);
+  useRefresh(() => void load(), currentEveryMs);
   const n = visitors.value;
   return (
     <span class={`current ${n ? "live" : ""}`} data-testid="current-visitors" data-value={n ?? ""} title="Visitors of the last 5 minutes" role="status">
