@@ -69,11 +69,11 @@ export interface Change {
   mood: "good" | "bad" | "even";
 }
 
-/** changeOf compares a value with the period before; null where the two cannot be compared. */
+/** changeOf compares a value with the period before; null where the two cannot be compared, and where there is nothing in either. */
 export function changeOf(m: Metric, now: number | null | undefined, before: number | null | undefined): Change | null {
   if (now === null || now === undefined || before === null || before === undefined) return null;
   const points = facts[m].kind === "percent";
-  if (points && before === 0) return null;
+  if (before === 0 && (points || now === 0)) return null;
   const amount = points ? Math.round(now - before) : before === 0 ? (now > 0 ? 100 : 0) : Math.round(((now - before) / before) * 100);
   const better = facts[m].lowerIsBetter ? amount < 0 : amount > 0;
   return { amount, points, mood: amount === 0 ? "even" : better ? "good" : "bad" };

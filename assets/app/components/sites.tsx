@@ -1,14 +1,17 @@
-// All sites at a glance: last week's visitors and their course.
+// All sites at a glance: the visitors of seven days, today the last of them, and their course.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { ask, type Site } from "../api.ts";
 import { addDays, todayIn } from "../dates.ts";
 import { changeOf, sayChange, showMetric } from "../metrics.ts";
 import { timeLabels } from "../periods.ts";
+import { useRefresh } from "../refresh.ts";
 import { follow, sitePath } from "../router.ts";
 import { app, say } from "../session.ts";
 import { Plus } from "./icons.tsx";
+
+const refreshMs = 60_000;
 
 export function Sites() {
   const sites = app.value?.sites ?? [];
@@ -31,14 +34,23 @@ interface Week {
 
 function SiteCard({ site }: { site: Site }) {
   const week = useSignal<Week | string | undefined>(undefined);
-  useEffect(() => {
-    let gone = false;
+  const gone = useRef(false);
+  const load = () => {
     loadWeek(site).then(
-      (w) => { if (!gone) week.value = w; },
-      (err: unknown) => { if (!gone) week.value = say(err); },
+      (w) => { if (!gone.current) week.value = w; },
+      (err: unknown) => {
+        // Numbers a minute old are better than none.
+        const why = say(err);
+        if (!gone.current && typeof week.value !== "object") week.value = why;
+      },
     );
-    return () => { gone = true; };
+  };
+  useEffect(() => {
+    gone.current = false;
+    load();
+    return () => { gone.current = true; };
   }, [site.domain]);
+  useRefresh(load, refreshMs);
   const w = week.value;
   const change = typeof w === "object" ? changeOf("visitors", w.visitors, w.before) : null;
   return (
@@ -47,7 +59,7 @@ function SiteCard({ site }: { site: Site }) {
         <span class="site-domain">{site.domain}</span>
         {typeof w === "object" ? <Spark values={w.days} /> : <span class="spark" />}
         <span class="site-week">
-          {typeof w === "object" ? <><b>{showMetric("visitors", w.visitors)}</b> visitors in 7 days {change && <span class={change.mood}>{sayChange(change)}</span>}</> : (w ?? " ")}
+          {typeof w === "object" ? <><b>{showMetric("visitors", w.visitors)}</b> {w.visitors === 1 ? "visitor" : "visitors"} in 7 days {change && <span class={change.mood}>{sayChange(change)}</span>}</> : (w ?? " ")}
         </span>
       </a>
     </li>
@@ -56,7 +68,7 @@ function SiteCard({ site }: { site: Site }) {
 
 async function loadWeek(site: Site): Promise<Week> {
   const today = todayIn(site.timezone, new Date());
-  const days = { first: addDays(today, -7), last: addDays(today, -1) };
+  const days = { first: addDays(today, -6), last: today };
   const base = { metrics: ["visitors" as const], date_range: [days.first, days.last] as [string, string] };
   const [total, series] = await ask(site.domain, [{ ...base, compare: true }, { ...base, dimensions: ["time:day"] }]);
   const byDay = new Map(series?.results.map((r) => [r.dimensions[0], r.metrics[0] ?? 0]));

@@ -40,7 +40,8 @@ test("a lower bounce rate is good, and is told in points", () => {
   assert.deepEqual(changeOf("bounce_rate", 40, 45), { amount: -5, points: true, mood: "good" });
   assert.deepEqual(changeOf("visitors", 90, 100), { amount: -10, points: false, mood: "bad" });
   assert.deepEqual(changeOf("visitors", 5, 0), { amount: 100, points: false, mood: "good" });
-  assert.deepEqual(changeOf("visitors", 0, 0), { amount: 0, points: false, mood: "even" });
+  assert.deepEqual(changeOf("visitors", 7, 7), { amount: 0, points: false, mood: "even" });
+  assert.equal(changeOf("visitors", 0, 0), null);
   assert.equal(changeOf("bounce_rate", 40, 0), null);
   assert.equal(changeOf("visitors", 5, null), null);
   assert.equal(sayChange({ amount: -5, points: true, mood: "good" }), "↓ 5 pts");
