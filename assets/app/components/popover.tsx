@@ -46,9 +46,12 @@ export function Popover({ button, name, icon = false, kind, class: extra = "", t
 
   useLayoutEffect(() => {
     if (!open.value || !panel.current) return;
-    keepOnScreen(panel.current);
+    const place = () => panel.current && keepOnScreen(panel.current);
+    place();
     const find = (what: string) => panel.current?.querySelector<HTMLElement>(what);
     (find("[data-autofocus]") ?? find("[aria-checked=true]") ?? find("[role^=menuitem]"))?.focus({ preventScroll: true });
+    addEventListener("resize", place);
+    return () => removeEventListener("resize", place);
   }, [open.value, kind]);
 
   return (
@@ -91,6 +94,7 @@ export function Popover({ button, name, icon = false, kind, class: extra = "", t
 /** keepOnScreen moves a panel that sticks out of a narrow window back into it. */
 function keepOnScreen(el: HTMLElement): void {
   const margin = 8;
+  el.style.translate = "";
   const box = el.getBoundingClientRect();
   const right = document.documentElement.clientWidth - margin;
   const move = box.right > right ? right - box.right : box.left < margin ? margin - box.left : 0;

@@ -57,7 +57,11 @@ export function Bubble() {
   useLayoutEffect(() => {
     const hide = () => (shown.value = undefined);
     addEventListener("scroll", hide, { passive: true });
-    return () => removeEventListener("scroll", hide);
+    addEventListener("resize", hide);
+    return () => {
+      removeEventListener("scroll", hide);
+      removeEventListener("resize", hide);
+    };
   }, []);
   return now ? <div class="bubble" ref={ref} aria-hidden="true">{now.text}</div> : null;
 }
