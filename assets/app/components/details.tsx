@@ -21,6 +21,7 @@ const allCountries = 300;
 export function Details({ panel }: { panel: PanelKey }) {
   const report = drill(reportOf(view.value.tabs[panel]), view.value.filters);
   const dialog = useRef<HTMLDialogElement>(null);
+  const title = useRef<HTMLHeadingElement>(null);
   const typed = useSignal("");
   const search = useSignal("");
   const sort = useSignal<{ by: Column; order: "asc" | "desc" }>({ by: "visitors", order: "desc" });
@@ -30,6 +31,8 @@ export function Details({ panel }: { panel: PanelKey }) {
 
   useLayoutEffect(() => {
     dialog.current?.showModal();
+    // On a phone the focus of a field calls up the keyboard, over the rows somebody came to see.
+    if (matchMedia("(max-width: 640px), (pointer: coarse)").matches) title.current?.focus();
   }, []);
   useEffect(() => {
     const timer = setTimeout(() => {
@@ -63,7 +66,7 @@ export function Details({ panel }: { panel: PanelKey }) {
       <div class="details-in">
         <header class="details-bar">
           <div>
-            <h2>{report.title === "Country" ? "Countries" : report.title + "s"}</h2>
+            <h2 tabIndex={-1} ref={title}>{report.title === "Country" ? "Countries" : report.title + "s"}</h2>
             <p class="faint">{rangeName(range.value)}</p>
           </div>
           <label class="search">
@@ -106,6 +109,17 @@ interface TableProps {
 }
 
 function DetailsTable({ report, state, search, sort, onSort, onRetry }: TableProps) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const more = useSignal(false);
+  const measure = () => {
+    const el = scroller.current;
+    more.value = el !== null && el.scrollLeft + el.clientWidth < el.scrollWidth - 1;
+  };
+  useLayoutEffect(measure);
+  useEffect(() => {
+    addEventListener("resize", measure);
+    return () => removeEventListener("resize", measure);
+  }, []);
   if (state.error) {
     return <div class="panel-note details-note" role="alert"><p>{state.error}</p><button type="button" class="button" onClick={onRetry}>Try again</button></div>;
   }
@@ -117,33 +131,35 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
   const cell = (c: Column, v: number | null, visitors: number | null) =>
     c === "percentage" && search !== "" && all && visitors !== null ? showMetric(c, (100 * visitors) / all) : showMetric(c, v, true);
   return (
-    <div class={`details-scroll ${state.busy ? "stale" : ""}`} aria-busy={state.busy}>
-      <table class="details-table">
-        <thead>
-          <tr>
-            <th scope="col">{report.title}</th>
-            {report.columns.map((c) => (
-              <th key={c} scope="col" class="num" aria-sort={sort.by === c ? (sort.order === "asc" ? "ascending" : "descending") : undefined}>
-                <button type="button" onClick={() => onSort(c)} title={metricFacts(c).help}>
-                  {sort.by === c && <span class="sort" aria-hidden="true">{sort.order === "asc" ? "↑" : "↓"}</span>}
-                  {c === "percentage" ? "%" : metricFacts(c).label}
-                </button>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((r) => {
-            const value = r.dimensions[0] ?? "";
-            return (
-              <tr key={value} data-testid="details-row">
-                <th scope="row"><RowName report={report} value={value} name={rowName(report, value, view.value.filters)} /></th>
-                {report.columns.map((c, i) => <td key={c} class="num">{cell(c, r.metrics[i] ?? null, r.metrics[0] ?? null)}</td>)}
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+    <div class={`details-body ${more.value ? "more" : ""}`}>
+      <div class={`details-scroll ${state.busy ? "stale" : ""}`} aria-busy={state.busy} ref={scroller} onScroll={measure}>
+        <table class="details-table">
+          <thead>
+            <tr>
+              <th scope="col">{report.title}</th>
+              {report.columns.map((c) => (
+                <th key={c} scope="col" class="num" aria-sort={sort.by === c ? (sort.order === "asc" ? "ascending" : "descending") : undefined}>
+                  <button type="button" onClick={() => onSort(c)} title={metricFacts(c).help}>
+                    {sort.by === c && <span class="sort" aria-hidden="true">{sort.order === "asc" ? "↑" : "↓"}</span>}
+                    {c === "percentage" ? "%" : metricFacts(c).label}
+                  </button>
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((r) => {
+              const value = r.dimensions[0] ?? "";
+              return (
+                <tr key={value} data-testid="details-row">
+                  <th scope="row"><RowName report={report} value={value} name={rowName(report, value, view.value.filters)} /></th>
+                  {report.columns.map((c, i) => <td key={c} class="num">{cell(c, r.metrics[i] ?? null, r.metrics[0] ?? null)}</td>)}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
     </div>
   );
 }
