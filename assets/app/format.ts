@@ -32,10 +32,10 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 3600)}h ${Math.floor((s % 3600) / 60)}m`;
 }
 
-/** percent writes a share with as many digits as matter: 0.4%, 12%. */
+/** percent writes a share with one decimal below ten, so that the digits of a column stand under each other: 0.4%, 9.0%, 12%. */
 export function percent(p: number): string {
   if (p > 0 && p < 0.1) return "<0.1%";
-  return `${p < 10 ? p.toFixed(1).replace(/\.0$/, "") : Math.round(p)}%`;
+  return `${p > 0 && p < 9.95 ? p.toFixed(1) : Math.round(p)}%`;
 }
 
 // "15" alone is no time to a reader of the 24-hour clock, "3 pm" is one to others.

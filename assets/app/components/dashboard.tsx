@@ -1,14 +1,14 @@
 // The dashboard of one site.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { getFiltered, type Reason, type Site } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { view } from "../router.ts";
 import { useRefresh } from "../refresh.ts";
 import { loadStatus, range, say, status, today } from "../session.ts";
-import { includesToday, reload, slots } from "../slots.ts";
-import { panelKeys } from "../reports.ts";
+import { includesToday, panelRows, reload, slots } from "../slots.ts";
+import { type PanelKey, panelKeys } from "../reports.ts";
 import { Cards } from "./cards.tsx";
 import { Chart } from "./chart.tsx";
 import { Details } from "./details.tsx";
@@ -28,6 +28,7 @@ export function Dashboard({ site }: { site: Site }) {
     void loadStatus(site.domain);
     if (includesToday()) reload("all", true);
   }, young ? refreshYoungMs : refreshMs);
+  const room = useRoom();
   const details = view.value.details;
   const busy = Object.values(slots).some((s) => s.value.busy);
   return (
@@ -41,12 +42,20 @@ export function Dashboard({ site }: { site: Site }) {
       </div>
       <Top />
       <div class="panels">
-        {panelKeys.map((p) => <Panel key={p} panel={p} />)}
+        {panelKeys.map((p, i) => <Panel key={p} panel={p} room={room[i >> 1]!} />)}
       </div>
       <NotCounted site={site} />
       {details && <Details key={details + view.value.tabs[details]} panel={details} />}
     </main>
   );
+}
+
+/** useRoom is how many rows each two neighbours keep room for: the most either has had, so that tabs and filters move nothing. */
+function useRoom(): number[] {
+  const room = useRef([0, 0]);
+  const rowsOf = (p: PanelKey) => Math.min(panelRows, slots[p].value.answer?.result.results.length ?? 0);
+  panelKeys.forEach((p, i) => (room.current[i >> 1] = Math.max(room.current[i >> 1]!, rowsOf(p))));
+  return room.current;
 }
 
 function Top() {

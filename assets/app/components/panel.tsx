@@ -10,10 +10,11 @@ import { formatView } from "../view.ts";
 import { Flag } from "./flag.tsx";
 import { Expand, External } from "./icons.tsx";
 
-export function Panel({ panel }: { panel: PanelKey }) {
+/** Panel keeps room for so many rows where two panels stand side by side. */
+export function Panel({ panel, room }: { panel: PanelKey; room: number }) {
   const report = reportOf(view.value.tabs[panel]);
   return (
-    <section class="panel" data-testid={"panel-" + panel} aria-label={panels[panel].title}>
+    <section class="panel" style={{ "--room": room }} data-testid={"panel-" + panel} aria-label={panels[panel].title}>
       <div class="panel-bar">
         <h2>{panels[panel].title}</h2>
         <Tabs panel={panel} report={report} />
@@ -85,7 +86,8 @@ function Body({ panel }: { panel: PanelKey }) {
       </div>
     );
   }
-  if (!answer) return <PanelSkeleton />;
+  // The rows of the tab before tell best how many will come.
+  if (!answer) return <PanelSkeleton rows={Math.min(panelRows, slot.answer?.result.results.length || panelRows)} />;
   const rows = answer.result.results.filter((r) => !hides(wanted, r.dimensions[0] ?? "")).slice(0, panelRows);
   if (rows.length === 0) {
     return <div class="panel-note"><p>{wanted.tab === "Campaigns" ? "No visits with this tag in this period." : view.value.filters.length > 0 ? "No visits match these filters." : "No visits in this period."}</p></div>;
@@ -155,10 +157,10 @@ export function RowName({ report, value, name }: { report: Report; value: string
   );
 }
 
-function PanelSkeleton() {
+function PanelSkeleton({ rows }: { rows: number }) {
   return (
     <div class="panel-skeleton" aria-busy="true">
-      {Array.from({ length: panelRows }, (_, i) => (
+      {Array.from({ length: rows }, (_, i) => (
         <div key={i} class="skeleton" style={{ width: `${92 - i * 8}%` }} />
       ))}
     </div>
