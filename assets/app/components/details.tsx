@@ -22,6 +22,7 @@ export function Details({ panel }: { panel: PanelKey }) {
   const report = drill(reportOf(view.value.tabs[panel]), view.value.filters);
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useRef<HTMLHeadingElement>(null);
+  const field = useRef<HTMLInputElement>(null);
   const typed = useSignal("");
   const search = useSignal("");
   const sort = useSignal<{ by: Column; order: "asc" | "desc" }>({ by: "visitors", order: "desc" });
@@ -32,7 +33,8 @@ export function Details({ panel }: { panel: PanelKey }) {
   useLayoutEffect(() => {
     dialog.current?.showModal();
     // On a phone the focus of a field calls up the keyboard, over the rows somebody came to see.
-    if (matchMedia("(max-width: 640px), (pointer: coarse)").matches) title.current?.focus();
+    const phone = matchMedia("(max-width: 640px), (pointer: coarse)").matches;
+    (phone ? title : field).current?.focus();
   }, []);
   useEffect(() => {
     const timer = setTimeout(() => {
@@ -61,7 +63,7 @@ export function Details({ panel }: { panel: PanelKey }) {
       data-testid="details"
       onClose={closeDetails}
       onClick={(e) => { if (e.target === dialog.current) dialog.current?.close(); }}
-      onKeyDown={(e) => { if (e.key === "/" && !(e.target instanceof HTMLInputElement)) { e.preventDefault(); dialog.current?.querySelector("input")?.focus(); } }}
+      onKeyDown={(e) => { if (e.key === "/" && !(e.target instanceof HTMLInputElement)) { e.preventDefault(); field.current?.focus(); } }}
     >
       <div class="details-in">
         <header class="details-bar">
@@ -71,7 +73,7 @@ export function Details({ panel }: { panel: PanelKey }) {
           </div>
           <label class="search">
             <Search />
-            <input type="search" placeholder="Search" aria-label={`Search ${report.title.toLowerCase()}`} value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} data-testid="details-search" />
+            <input type="search" ref={field} placeholder="Search" aria-label={`Search ${report.title.toLowerCase()}`} value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} data-testid="details-search" />
           </label>
           <button type="button" class="button ghost" aria-label="Close" onClick={() => dialog.current?.close()}><Cross /></button>
         </header>
