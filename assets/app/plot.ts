@@ -39,8 +39,12 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
   const colors = readColors(el);
   const kind = metricFacts(metric).kind;
   const present = points.findIndex((p) => p.unfinished);
-  const done = points.map((p, i) => (present >= 0 && i >= present ? null : p.value));
-  const dashed = points.map((p, i) => (present >= 0 && (i === present || i === present - 1) ? p.value : null));
+  const only = onlyBucket(points);
+  const line = points.map((p, i) => (i === only ? null : p.value));
+  const begun = present - 1 === only ? present - 2 : present - 1;
+  const done = line.map((v, i) => (present >= 0 && i >= present ? null : v));
+  const dashed = line.map((v, i) => (present >= 0 && (i === present || i === begun) ? v : null));
+  const dot = points.map((p, i) => (i === only ? p.value : null));
   const before = points.map((p) => (config.compare ? p.previous : null));
   const lone = points.filter((p) => p.value !== null).length <= 1;
   const labels = points.map((p) => p.label);
@@ -65,6 +69,7 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
       { stroke: colors.before, width: 1.5, spanGaps: true, points: { show: lone && config.compare, size: 5, fill: colors.before } },
       { stroke: colors.line, width: 2, fill: (u) => fade(u, colors), spanGaps: true, points: { show: lone, size: 7, fill: colors.line } },
       { stroke: colors.line, width: 2, dash: [5, 5], fill: (u) => fade(u, colors), spanGaps: true, points: { show: lone || present === 0, size: 7, fill: colors.line } },
+      { width: 0, paths: () => null, points: { show: only >= 0, size: 9, fill: colors.line } },
     ],
     axes: [
       {
@@ -100,7 +105,13 @@ export function makePlot(el: HTMLElement, config: PlotConfig): uPlot {
       ],
     },
   };
-  return new uPlot(options, [points.map((_, i) => i), before, done, dashed], el);
+  return new uPlot(options, [points.map((_, i) => i), before, done, dashed, dot], el);
+}
+
+/** onlyBucket is the one bucket in which anything happened, -1 if there is none or several. It is drawn as a dot: a line up to it would look like a rise. */
+function onlyBucket(points: readonly Point[]): number {
+  const filled = points.flatMap((p, i) => (p.value ? [i] : []));
+  return filled.length === 1 ? filled[0]! : -1;
 }
 
 /** roof leaves some air above the highest point, and an axis where everything is zero. */
