@@ -41,7 +41,7 @@ function Snippet({ text }: { text: string }) {
   };
   return (
     <div class="snippet">
-      <pre data-testid="snippet" tabIndex={0}><code>{text}</code></pre>
+      <pre data-testid="snippet" tabIndex={0}><code>{text.split(" ").map((word, i) => <>{i > 0 && " "}<span class="word">{word}</span></>)}</code></pre>
       <button type="button" class="button" onClick={copy} data-testid="snippet-copy">
         {copied.value ? <Check /> : <Copy />}
         <span aria-live="polite">{copied.value ? "Copied" : "Copy"}</span>
