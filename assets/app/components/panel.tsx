@@ -113,7 +113,7 @@ function Body({ panel }: { panel: PanelKey }) {
 function Row({ report, value, visitors, share, most }: { report: Report; value: string; visitors: number; share: number | null; most: number }) {
   const name = rowName(report, value, view.value.filters);
   return (
-    <li class="row" data-testid="row" data-name={value} data-value={visitors}>
+    <li class={`row ${clause(report, value) === undefined ? "still" : ""}`} data-testid="row" data-name={value} data-value={visitors}>
       <span class="track"><span class="bar" style={{ width: `${(100 * visitors) / most}%` }} /></span>
       <RowName report={report} value={value} name={name} />
       <span class="num" title={`${showMetric("visitors", visitors, true)} visitors`}>{showMetric("visitors", visitors)}</span>
@@ -136,7 +136,7 @@ export function RowName({ report, value, name }: { report: Report; value: string
   return (
     <span class="row-name">
       {to === undefined ? (
-        <span class="clip">{shown}</span>
+        <span class="clip still" title="What is not known cannot be filtered by">{shown}</span>
       ) : (
         <a
           class="clip"
