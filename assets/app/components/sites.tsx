@@ -52,7 +52,8 @@ function SiteCard({ site }: { site: Site }) {
   }, [site.domain]);
   useRefresh(load, refreshMs);
   const w = week.value;
-  const change = typeof w === "object" ? changeOf("visitors", w.visitors, w.before) : null;
+  // Nothing before is most often a site that was not yet counted: no rise to speak of.
+  const change = typeof w === "object" && w.before ? changeOf("visitors", w.visitors, w.before) : null;
   return (
     <li>
       <a class="site-card" href={sitePath(site.domain)} onClick={follow} data-testid="site">
