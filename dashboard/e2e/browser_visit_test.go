@@ -115,6 +115,8 @@ func firstVisit(owner, visitor *tab, s *server, snippet string) {
 	visitor.untilCounted("pageview", 2)
 	visitor.click("#start")
 	visitor.untilCounted("pageview", 3)
+	owner.same(`dispatchEvent(new Event("focus"))`, true) // the operator comes back to the window
+	owner.until(`[settled() && cards("pageviews")[0], window.neverLeft]`, []any{"3", true})
 	owner.reload()
 	owner.until(`settled() && cards("visitors", "visits", "pageviews", "views_per_visit", "bounce_rate")`, []string{"1", "1", "3", "3", "0"})
 	owner.until(`$("current-visitors").dataset.value`, "1")
