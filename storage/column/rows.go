@@ -18,20 +18,11 @@ func (r Rows) Add(n uint32) { r.set.Add(n) }
 // Len returns how many numbers the set has.
 func (r Rows) Len() int { return int(r.set.GetCardinality()) }
 
-// Has reports whether n is in the set.
-func (r Rows) Has(n uint32) bool { return r.set.Contains(n) }
-
 // Slice returns the numbers in ascending order.
 func (r Rows) Slice() []uint32 { return r.set.ToArray() }
 
-// And returns the numbers that are in both sets.
-func (r Rows) And(o Rows) Rows { return Rows{roaring.And(r.set, o.set)} }
-
 // Or returns the numbers that are in one of the sets.
 func (r Rows) Or(o Rows) Rows { return Rows{roaring.Or(r.set, o.set)} }
-
-// AndNot returns the numbers of r that are not in o.
-func (r Rows) AndNot(o Rows) Rows { return Rows{roaring.AndNot(r.set, o.set)} }
 
 // Equal reports whether both sets hold the same numbers.
 func (r Rows) Equal(o Rows) bool { return r.set.Equals(o.set) }
