@@ -2,7 +2,6 @@ package day
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"footfall/storage/schema"
@@ -15,7 +14,7 @@ type unordered struct {
 	visit    []uint32 // by row; rows of one visit stand in their order
 	numbers  map[schema.ID][]uint32
 	texts    map[schema.ID]*Text
-	sparse   map[string]*SparseText
+	sparse   map[columnKey]*SparseText
 }
 
 // arrange orders visits by visitor and rows by visit; visitors keep their numbers. Visits of one visitor keep their order.
@@ -37,7 +36,7 @@ func (u *unordered) arrange() *View {
 	v := &View{
 		Visitors: u.visitors, Visits: len(visits), Rows: len(rows), Props: propKeys(u.sparse),
 		numbers: map[schema.ID][]uint32{schema.VisitVisitor: counts, schema.VisitRows: rowCounts},
-		texts:   map[schema.ID]*Text{}, sparse: map[string]*SparseText{}, totals: map[string]*Totals{},
+		texts:   map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, totals: map[columnKey]*Totals{},
 	}
 	for id, n := range u.numbers {
 		v.numbers[id] = pick(n, rows)
@@ -101,12 +100,22 @@ func pick(v, order []uint32) []uint32 {
 	return out
 }
 
-func propKeys(sparse map[string]*SparseText) []string {
+func propKeys(sparse map[columnKey]*SparseText) []string {
 	var keys []string
-	for _, k := range slices.Sorted(maps.Keys(sparse)) {
-		if k != amountKey && k != currencyKey {
-			keys = append(keys, k)
+	for k := range sparse {
+		if k.id == schema.EventProps {
+			keys = append(keys, k.prop)
 		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// sparseKeys names the sparse columns a view may have: revenue, then properties.
+func (v *View) sparseKeys() []columnKey {
+	keys := []columnKey{amountKey, currencyKey}
+	for _, prop := range v.Props {
+		keys = append(keys, propKey(prop))
 	}
 	return keys
 }
@@ -117,7 +126,7 @@ func Merge(views ...*View) (*View, error) { return compact(views...) }
 // compact gives frequent words small codes, drops words without rows, and puts visitors that look alike side by side: then
 // most visit columns are a few long runs. Order of visitors carries no meaning, so it is free to choose.
 func compact(views ...*View) (*View, error) {
-	u := &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[string]*SparseText{}}
+	u := &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
 	counting := 0
 	for _, v := range views {
 		if err := u.add(v); err != nil {
@@ -173,7 +182,7 @@ func (u *unordered) add(v *View) error {
 		}
 		u.texts[id].append(t.Codes, t.Words)
 	}
-	for _, key := range append([]string{amountKey, currencyKey}, v.Props...) {
+	for _, key := range v.sparseKeys() {
 		s, err := v.sparseText(key)
 		if err != nil {
 			return err

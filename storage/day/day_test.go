@@ -38,7 +38,7 @@ func drawRows(t *rapid.T, begin int64) []day.Row {
 			ScrollDepth: rapid.SampledFrom([]uint8{0, 40, 100, day.NoScroll}).Draw(t, "scroll"), EngagementMS: rapid.Uint32Range(0, 5000).Draw(t, "ms"),
 		}}
 		if rapid.Bool().Draw(t, "has props") {
-			for _, k := range []string{"plan", "theme"} {
+			for _, k := range []string{"\x00amount", "plan", "theme"} {
 				if v := word.Draw(t, k); v != "" {
 					r.Event.Props = append(r.Event.Props, day.Prop{Key: k, Value: v})
 				}

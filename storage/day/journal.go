@@ -124,15 +124,8 @@ func (o *Open) dictionariesLocked() []namedDictionary {
 		out = append(out, namedDictionary{schema.ID(id), "", &o.attrs[id]})
 	}
 	out = append(out, namedDictionary{schema.EventName, "", &o.name}, namedDictionary{schema.EventHostname, "", &o.host}, namedDictionary{schema.EventPage, "", &o.page})
-	for _, key := range slices.Sorted(maps.Keys(o.sparse)) {
-		id, name := schema.EventProps, key
-		switch key {
-		case amountKey:
-			id, name = schema.EventRevenueAmount, ""
-		case currencyKey:
-			id, name = schema.EventRevenueCurrency, ""
-		}
-		out = append(out, namedDictionary{id, name, &o.sparse[key].growing})
+	for _, key := range slices.SortedFunc(maps.Keys(o.sparse), columnKey.compare) {
+		out = append(out, namedDictionary{key.id, key.prop, &o.sparse[key].growing})
 	}
 	return out
 }
@@ -181,7 +174,7 @@ func (o *Open) Replay(value []byte) error {
 	}
 	keys := make([]*growingSparse, 0, 8)
 	for range r.count() {
-		keys = append(keys, o.sparseLocked(r.string()))
+		keys = append(keys, o.sparseLocked(propKey(r.string())))
 	}
 	previous := o.begin
 	for range r.count() {
@@ -216,7 +209,7 @@ func (o *Open) replayWordsLocked(r *reader) error {
 	case id == schema.EventRevenueCurrency:
 		d = &o.sparseLocked(currencyKey).growing
 	case id == schema.EventProps:
-		d = &o.sparseLocked(r.string()).growing
+		d = &o.sparseLocked(propKey(r.string())).growing
 	default:
 		return fmt.Errorf("%w: words of unknown column %d", ErrJournal, id)
 	}

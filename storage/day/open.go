@@ -34,7 +34,7 @@ type Open struct {
 	visit                           []uint32 // by row
 	time, interactive, scroll, engd []uint32
 	name, host, page                growing
-	sparse                          map[string]*growingSparse
+	sparse                          map[columnKey]*growingSparse
 	counting                        int
 
 	view *View // of the first viewRows rows
@@ -57,8 +57,12 @@ type growingSparse struct {
 func NewOpen(site schema.Site, date schema.Date, zone *time.Location) *Open {
 	return &Open{
 		Site: site, Date: date, zone: zone, begin: date.Start(zone).Unix(),
-		visitors: map[uint64]uint32{}, sparse: map[string]*growingSparse{},
+		visitors: map[uint64]uint32{}, sparse: map[columnKey]*growingSparse{},
 	}
+}
+
+func (s *growingSparse) add(row, code uint32) {
+	s.rows, s.codes = append(s.rows, row), append(s.codes, code)
 }
 
 // code returns the code of word, giving it the next one if it has none.
@@ -141,7 +145,7 @@ func (o *Open) internLocked(r *Row) coded {
 		}
 	}
 	for _, p := range e.Props {
-		s := o.sparseLocked(p.Key)
+		s := o.sparseLocked(propKey(p.Key))
 		c.sparse = append(c.sparse, codedProp{s, p.Key, s.code(p.Value)})
 	}
 	if e.Revenue != (Revenue{}) {
@@ -152,7 +156,7 @@ func (o *Open) internLocked(r *Row) coded {
 	return c
 }
 
-func (o *Open) sparseLocked(key string) *growingSparse {
+func (o *Open) sparseLocked(key columnKey) *growingSparse {
 	s := o.sparse[key]
 	if s == nil {
 		s = &growingSparse{}
@@ -203,14 +207,11 @@ func (o *Open) addLocked(c coded) error {
 	o.host.codes = append(o.host.codes, c.host)
 	o.page.codes = append(o.page.codes, c.page)
 	for _, p := range c.sparse {
-		p.column.rows = append(p.column.rows, row)
-		p.column.codes = append(p.column.codes, p.code)
+		p.column.add(row, p.code)
 	}
 	if c.hasRevenue {
-		for _, p := range [...]codedProp{{key: amountKey, code: c.amountCode}, {key: currencyKey, code: c.currency}} {
-			s := o.sparse[p.key]
-			s.rows, s.codes = append(s.rows, row), append(s.codes, p.code)
-		}
+		o.sparse[amountKey].add(row, c.amountCode)
+		o.sparse[currencyKey].add(row, c.currency)
 	}
 	if c.countsAsEvent {
 		o.counting++
@@ -283,7 +284,7 @@ func (o *Open) viewLocked() *View {
 		texts: map[schema.ID]*Text{
 			schema.EventName: o.name.text(), schema.EventHostname: o.host.text(), schema.EventPage: o.page.text(),
 		},
-		sparse: map[string]*SparseText{},
+		sparse: map[columnKey]*SparseText{},
 	}
 	for id := range o.attrs {
 		raw.texts[schema.ID(id)] = o.attrs[id].text()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"footfall/storage/column"
 	"footfall/storage/schema"
@@ -101,7 +100,7 @@ func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	}
 	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, last: -1}
 	v := &View{Date: date, source: s, Zone: r.string(), Begin: r.varint(),
-		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[string]*SparseText{}, totals: map[string]*Totals{}}
+		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, totals: map[columnKey]*Totals{}}
 	var n [7]uint64
 	for i := range n {
 		n[i] = r.wide()
@@ -113,6 +112,9 @@ func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	v.Visitors, v.Visits, v.Rows, v.Counting = int(n[0]), int(n[1]), int(n[2]), int(n[3])
 	for range r.count() {
 		v.Props = append(v.Props, r.string())
+	}
+	if !slices.IsSorted(v.Props) {
+		return nil, fmt.Errorf("%w: property keys", ErrHeader)
 	}
 	at := 0
 	for range r.count() {
@@ -272,8 +274,19 @@ func codesBelow(b []byte, n, limit int) ([]uint32, error) {
 	return codes, nil
 }
 
-func (s *sealed) sparseText(v *View, key string) (*SparseText, error) {
-	id, index := sparseID(key, slices.Index(v.Props, key))
+// index returns the index of a column's streams: for a property the place of its key, -1 if the day has none of that key, else 0.
+func (v *View) index(key columnKey) int {
+	if key.id != schema.EventProps {
+		return 0
+	}
+	if i, ok := slices.BinarySearch(v.Props, key.prop); ok {
+		return i
+	}
+	return -1
+}
+
+func (s *sealed) sparseText(v *View, key columnKey) (*SparseText, error) {
+	id, index := key.id, v.index(key)
 	b, ok, err := s.bytes(kindRows, id, index)
 	if err != nil || !ok {
 		return &SparseText{}, err
@@ -294,11 +307,9 @@ func (s *sealed) sparseText(v *View, key string) (*SparseText, error) {
 	return out, err
 }
 
-func (s *sealed) totals(v *View, key string) (*Totals, error) {
-	id, index := schema.EventProps, slices.Index(v.Props, key)
-	if column, ok := strings.CutPrefix(key, "\x00"); ok {
-		id, index = schema.ID(column[0]), 0
-	} else if index < 0 {
+func (s *sealed) totals(v *View, key columnKey) (*Totals, error) {
+	id, index := key.id, v.index(key)
+	if index < 0 {
 		return newTotals(nil), nil
 	}
 	words, err := s.totalsWords(id, index)

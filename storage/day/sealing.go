@@ -171,12 +171,12 @@ func (w *writer) sets() error {
 }
 
 func (w *writer) sparse() error {
-	for i, key := range append([]string{amountKey, currencyKey}, w.v.Props...) {
+	for _, key := range w.v.sparseKeys() {
 		s := w.v.sparse[key]
 		if s == nil {
 			continue
 		}
-		id, index := sparseID(key, i-2)
+		id, index := key.id, w.v.index(key)
 		w.group()
 		w.put(kindWords, id, index, column.AppendWords(nil, s.Words))
 		w.put(kindRows, id, index, column.AppendRows(nil, column.NewRows(s.Rows...)))
@@ -190,16 +190,6 @@ func (w *writer) sparse() error {
 		}
 	}
 	return nil
-}
-
-func sparseID(key string, prop int) (id schema.ID, index int) {
-	switch key {
-	case amountKey:
-		return schema.EventRevenueAmount, 0
-	case currencyKey:
-		return schema.EventRevenueCurrency, 0
-	}
-	return schema.EventProps, prop
 }
 
 func (w *writer) header(sum Summary) []byte {

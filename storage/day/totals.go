@@ -42,21 +42,18 @@ func (h *Hours) lists() []*[]uint32 {
 	return []*[]uint32{&h.Visitors, &h.Visits, &h.Pageviews, &h.Events, &h.EndVisits, &h.EndPageviews, &h.EndBounces, &h.EndDurations, &h.PresentVisitors, &h.PresentVisits}
 }
 
-// totalsKey names the block of a column; properties are named by their key.
-func totalsKey(id schema.ID) string { return "\x00" + string([]byte{byte(id)}) }
-
-// visitTotals are the dimensions counted from visits.
+// isVisitTotal reports whether a dimension is counted from visits.
 func isVisitTotal(id schema.ID) bool {
 	return schema.Columns[id].Level == schema.Visit && schema.Columns[id].API != ""
 }
 
 // Totals returns the totals of a column that is a dimension, or nil if the view keeps none (an open day).
-func (v *View) Totals(id schema.ID) (*Totals, error) { return v.storedTotals(totalsKey(id)) }
+func (v *View) Totals(id schema.ID) (*Totals, error) { return v.storedTotals(columnKey{id: id}) }
 
 // PropTotals returns the totals of a custom property; events without it count under "".
-func (v *View) PropTotals(key string) (*Totals, error) { return v.storedTotals(key) }
+func (v *View) PropTotals(key string) (*Totals, error) { return v.storedTotals(propKey(key)) }
 
-func (v *View) storedTotals(key string) (*Totals, error) {
+func (v *View) storedTotals(key columnKey) (*Totals, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if t, ok := v.totals[key]; ok || v.source == nil {

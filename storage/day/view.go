@@ -8,6 +8,7 @@
 package day
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -45,8 +46,8 @@ type View struct {
 	mu      sync.Mutex // guards the maps, which fill as columns are asked for
 	numbers map[schema.ID][]uint32
 	texts   map[schema.ID]*Text
-	sparse  map[string]*SparseText
-	totals  map[string]*Totals
+	sparse  map[columnKey]*SparseText
+	totals  map[columnKey]*Totals
 	visit   *visitNumbers
 	ends    map[schema.ID]*Text // entry and exit pages and hosts
 	starts  []uint32
@@ -58,11 +59,22 @@ type visitNumbers struct {
 	start, duration, pageviews, events, bounce []uint32
 }
 
-// revenue columns share the map of sparse columns with properties; a NUL keeps their names apart.
-const (
-	amountKey   = "\x00amount"
-	currencyKey = "\x00currency"
+// columnKey names a column; those of properties share their ID and have the property's key beside it.
+type columnKey struct {
+	id   schema.ID
+	prop string
+}
+
+var (
+	amountKey   = columnKey{id: schema.EventRevenueAmount}
+	currencyKey = columnKey{id: schema.EventRevenueCurrency}
 )
+
+func propKey(prop string) columnKey { return columnKey{schema.EventProps, prop} }
+
+func (k columnKey) compare(o columnKey) int {
+	return cmp.Or(cmp.Compare(k.id, o.id), cmp.Compare(k.prop, o.prop))
+}
 
 // Numbers returns a number column: event columns one value a row (times in seconds from Begin), visit columns one a visit.
 func (v *View) Numbers(id schema.ID) ([]uint32, error) {
@@ -124,10 +136,10 @@ func (v *View) textLocked(id schema.ID) (*Text, error) {
 
 // Prop returns the column of a custom property; a key that no event of the day has gives an empty one.
 func (v *View) Prop(key string) (*SparseText, error) {
-	if !slices.Contains(v.Props, key) {
+	if v.index(propKey(key)) < 0 {
 		return &SparseText{}, nil
 	}
-	return v.sparseText(key)
+	return v.sparseText(propKey(key))
 }
 
 // Revenue returns the amounts and currencies; both have the same rows.
@@ -139,7 +151,7 @@ func (v *View) Revenue() (amount, currency *SparseText, err error) {
 	return amount, currency, err
 }
 
-func (v *View) sparseText(key string) (*SparseText, error) {
+func (v *View) sparseText(key columnKey) (*SparseText, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s, ok := v.sparse[key]; ok {
