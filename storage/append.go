@@ -18,11 +18,12 @@ type openDay struct {
 	sealer *seal.Sealer
 	db     *file.DB
 
+	values [][]byte // of the op under way, to replay once it is durable; the committing goroutine's own
+
 	mu       sync.Mutex // guards all below
 	pending  []day.Row
 	bytes    int           // about what pending will take in the journal
 	next     *file.Pending // the op that will take pending, nil if none is queued
-	values   [][]byte      // of the op under way, to replay once it is durable
 	sequence uint64
 	closed   bool
 }
@@ -76,6 +77,9 @@ func (s *Store) openDay(key dayKey) (*openDay, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.removed[key.site] {
+		return nil, ErrNoSite
+	}
 	if od = s.days[key]; od == nil {
 		od = made
 		s.days[key] = od
@@ -160,8 +164,12 @@ func (od *openDay) write(tx *file.Tx) error {
 	od.pending, od.bytes, od.next = nil, 0, nil
 	first := od.sequence
 	od.mu.Unlock()
+	od.values = nil
+	// What is in the journal must replay, now and at every start: a row that would not is refused before it is durable.
+	if err := od.open.Fits(rows); err != nil {
+		return fmt.Errorf("append: internal error: %w", err)
+	}
 	prefix := dayPrefix(od.open.Site, od.open.Date)
-	od.values = od.values[:0]
 	for len(rows) > 0 {
 		n, size := 0, 0
 		for n < len(rows) && n < maxJournalRows && size < maxJournalBytes {

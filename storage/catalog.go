@@ -139,12 +139,13 @@ func (s *Store) readSealed(key dayKey, e entry) (*day.View, error) {
 	})
 }
 
-// chunkGone tells a day that was replaced meanwhile from one that lost a chunk.
+// chunkGone tells a day that was replaced meanwhile from one that lost a chunk. It asks the file, not the catalog in memory, which
+// learns of a commit a moment later.
 func (s *Store) chunkGone(key dayKey, generation uint32, chunk int) error {
-	s.mu.RLock()
-	e, ok := s.catalog[key.site][key.date]
-	s.mu.RUnlock()
-	if !ok || e.generation != generation {
+	switch now, _, err := s.header(key); {
+	case err != nil:
+		return err
+	case now != generation:
 		return errStale
 	}
 	return fmt.Errorf("%w: chunk %d of %s is missing", ErrDamaged, chunk, key.date)
@@ -211,8 +212,8 @@ func (p *publication) swap(tx *file.Tx) error {
 	return tx.DeletePrefix(file.Days, generationPrefix(p.key.site, p.key.date, p.generation-1))
 }
 
-// ErrImporting says that another import or sealing of the site is under way.
-var ErrImporting = errors.New("another import into this site is under way; try again when it has ended")
+// ErrSiteBusy says that an import, a sealing or a removal of the site is under way.
+var ErrSiteBusy = errors.New("an import into this site, or the sealing of a day, is under way; try again when it has ended")
 
 // hold marks a site as being published to, so that no two writers make the same generation.
 func (s *Store) hold(site schema.Site) bool {

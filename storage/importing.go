@@ -23,13 +23,13 @@ type Import struct {
 	ended bool
 }
 
-// Import begins an import. Errors: ErrNoSite, ErrImporting.
+// Import begins an import. Errors: ErrNoSite, ErrSiteBusy.
 func (s *Store) Import(site schema.Site) (*Import, error) {
 	if _, ok := s.book.Site(site); !ok {
 		return nil, ErrNoSite
 	}
 	if !s.hold(site) {
-		return nil, ErrImporting
+		return nil, ErrSiteBusy
 	}
 	return &Import{s: s, site: site, days: map[schema.Date]*publication{}}, nil
 }
@@ -107,7 +107,7 @@ func (im *Import) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort removes what was added. It does nothing after Commit.
+// Abort removes what was added; where that fails, the next start does it. It does nothing after Commit.
 func (im *Import) Abort() error {
 	if im.ended {
 		return nil
@@ -149,7 +149,11 @@ func (s *Store) dropImport(ctx context.Context, key, value []byte) error {
 	return s.db.Commit(ctx, func(tx *file.Tx) error {
 		for b := plain[1:]; len(b) > 0; b = b[8:] {
 			date := schema.Date(binary.BigEndian.Uint32(b) ^ 1<<31)
-			if err := tx.DeletePrefix(file.Days, generationPrefix(site, date, binary.BigEndian.Uint32(b[4:]))); err != nil {
+			generation := binary.BigEndian.Uint32(b[4:])
+			if s.catalog[site][date].generation >= generation {
+				continue // an Abort that failed let another writer have the generation: these are its chunks
+			}
+			if err := tx.DeletePrefix(file.Days, generationPrefix(site, date, generation)); err != nil {
 				return err
 			}
 		}

@@ -22,19 +22,18 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 	if _, err := s.vault.SweepSalts(today(now)); err != nil {
 		return next, fmt.Errorf("destroy salts: %w", err)
 	}
+	var faults []error // one site's trouble must not keep the days of others open
 	for _, site := range s.book.Sites() {
 		zone, err := site.Location()
 		if err != nil {
-			return next, fmt.Errorf("site %d: %w", site.ID, err)
+			faults = append(faults, fmt.Errorf("site %d: %w", site.ID, err))
+			continue
 		}
 		if midnight := (schema.DateOf(now.In(zone)) + 1).Start(zone); midnight.Before(next) {
 			next = midnight
 		}
 	}
-	if err := s.flushDrops(ctx); err != nil {
-		return next, err
-	}
-	return next, s.sealFinished(ctx, today(now))
+	return next, errors.Join(append(faults, s.flushDrops(ctx), s.sealFinished(ctx, today(now)))...)
 }
 
 // today returns which day it is in a zone.
@@ -103,6 +102,7 @@ func (s *Store) seal(ctx context.Context, key dayKey) error {
 	if err != nil {
 		return err
 	}
+	// Once queued it cannot be called off: whoever gave up here would free the site while its next generation is being written.
 	return s.db.Submit(file.Op{
 		Write: func(tx *file.Tx) error {
 			if err := p.putChunks(tx); err != nil {
@@ -121,7 +121,7 @@ func (s *Store) seal(ctx context.Context, key dayKey) error {
 				s.setEntryLocked(key, entry{p.generation, p.counting})
 			}
 		},
-	}).Wait(ctx)
+	}).Wait(context.WithoutCancel(ctx))
 }
 
 // Count returns the number of events of a site, engagement left out.

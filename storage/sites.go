@@ -18,26 +18,37 @@ func (s *Store) AddSite(ctx context.Context, domain, timezone string) (account.S
 }
 
 // RemoveSite destroys a site: first its data key, which makes its data unreadable in this file and in every copy of it,
-// then its record and its bytes. Errors: ErrNoSite, ErrImporting.
+// then its bytes and its record. Once begun it is not called off; what a crash leaves of it the next start finishes.
+// Errors: ErrNoSite, ErrSiteBusy.
 func (s *Store) RemoveSite(ctx context.Context, id schema.Site) error {
 	if _, ok := s.book.Site(id); !ok {
 		return ErrNoSite
 	}
 	if !s.hold(id) {
-		return ErrImporting
+		return ErrSiteBusy
 	}
 	defer s.free(id)
-	s.closeDays(id)
-	if err := s.vault.DestroySite(id); err != nil && !errors.Is(err, seal.ErrNoKey) {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.book.MarkRemoving(ctx, id); err != nil {
 		return fmt.Errorf("remove site: %w", err)
+	}
+	s.closeDays(id)
+	return s.remove(ctx, id)
+}
+
+// remove destroys what is left of a site that is marked. The record goes last: it tells the next start what to finish.
+func (s *Store) remove(ctx context.Context, id schema.Site) error {
+	if err := s.vault.DestroySite(id); err != nil && !errors.Is(err, seal.ErrNoKey) {
+		return fmt.Errorf("remove site: %w; the next start goes on with it", err)
 	}
 	return s.removeData(ctx, id)
 }
 
-// closeDays makes the site's open days refuse events.
+// closeDays makes the site's open days refuse events, and lets no other day open.
 func (s *Store) closeDays(id schema.Site) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removed[id] = true
 	for k, od := range s.days {
 		if k.site == id {
 			od.mu.Lock()
@@ -47,7 +58,7 @@ func (s *Store) closeDays(id schema.Site) {
 	}
 }
 
-// removeData removes what is left of a site without a key. The record goes last: a crash before that is finished at the next start.
+// removeData removes the bytes and the record of a site without a key.
 func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 	prefix := binary.BigEndian.AppendUint32(nil, uint32(id))
 	err := s.db.Submit(file.Op{
@@ -96,15 +107,21 @@ func (s *Store) forget(id schema.Site) {
 	}
 }
 
-// finishRemovals ends removals that a crash has cut off: the key is gone, the record still there.
+// finishRemovals ends removals that a crash has cut off. A site that nobody removed and that has no key tells of a vault that is
+// older than the data file: its data must not be thrown away for that.
 func (s *Store) finishRemovals(ctx context.Context) error {
 	for _, site := range s.book.Sites() {
-		_, err := s.vault.Site(site.ID)
-		if errors.Is(err, seal.ErrNoKey) {
-			s.cfg.Logger.Warn("finishing the removal of a site whose data key was destroyed", "site", site.ID)
-			err = s.removeData(ctx, site.ID)
+		if site.Removing {
+			s.cfg.Logger.Warn("finishing the removal of a site", "site", site.ID)
+			if err := s.remove(ctx, site.ID); err != nil {
+				return dataError(err)
+			}
+			continue
 		}
-		if err != nil {
+		switch _, err := s.vault.Site(site.ID); {
+		case errors.Is(err, seal.ErrNoKey):
+			return fmt.Errorf("%w: it has no key for site %d: this is an older copy, put the newest %s back", ErrVaultDamaged, site.ID, vaultName)
+		case err != nil:
 			return dataError(err)
 		}
 	}

@@ -83,6 +83,7 @@ type Store struct {
 	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
 	days    map[dayKey]*openDay
 	catalog map[schema.Site]map[schema.Date]entry
+	removed map[schema.Site]bool // take no new open day: a row of theirs would outlive the site in the journal
 
 	publishing sync.Mutex // guards busy
 	busy       map[schema.Site]bool
@@ -110,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg.Cache = DefaultCache
 	}
 	s := &Store{
-		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{},
+		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
 		cache: newCache(cfg.Cache),
 	}
 	s.engine.Source = s

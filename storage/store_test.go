@@ -3,8 +3,10 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -202,8 +204,8 @@ func TestImportIsAllOrNothing(t *testing.T) {
 		return im
 	}
 	im := add()
-	if _, err := s.Import(site.ID); !errors.Is(err, storage.ErrImporting) {
-		t.Errorf("second import: got %v, want ErrImporting", err)
+	if _, err := s.Import(site.ID); !errors.Is(err, storage.ErrSiteBusy) {
+		t.Errorf("second import: got %v, want ErrSiteBusy", err)
 	}
 	if err := im.Abort(); err != nil || s.Count(site.ID) != 0 {
 		t.Fatalf("after abort: %v, %d events", err, s.Count(site.ID))
@@ -323,5 +325,188 @@ func TestFullFileRefusesEventsAndAnswers(t *testing.T) {
 	s = mustOpen(t, dir, c)
 	if got := total(t, s, site.ID, query.Visitors, date, date); got < float64(acknowledged) || got > float64(acknowledged)+1 {
 		t.Errorf("reopened: got %v visitors, want %d or one more", got, acknowledged)
+	}
+}
+
+func TestDurationsBeyond32Bits(t *testing.T) {
+	c := &clock{time.Date(2026, 3, 11, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, t.TempDir(), c)
+	site := mustSite(t, s)
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	date := schema.DateOf(c.now) - 1
+	o := day.NewOpen(site.ID, date, zone)
+	const visits, long = 60_000, 80_000
+	var rows []day.Row
+	for i := range uint32(visits) {
+		rows = append(rows, pageview(date.Start(zone), i, uint64(i), true, "/"))
+	}
+	for i := range uint32(visits) {
+		rows = append(rows, pageview(date.Start(zone).Add(long*time.Second), i, 0, false, "/"))
+	}
+	if err := o.Apply(rows); err != nil {
+		t.Fatal(err)
+	}
+	im, err := s.Import(site.ID)
+	if err == nil {
+		err = im.Add(context.Background(), o)
+	}
+	if err == nil {
+		err = im.Commit(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []query.Dimension{"visit:country", "visit:entry_page", "visit:city", query.TimeHour} {
+		r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(date, date, zone), Metrics: []query.Metric{query.VisitDuration}, Dimensions: []query.Dimension{by}})
+		if err != nil || len(r.Rows) != 1 || r.Rows[0].Metrics[0].Number != long {
+			t.Errorf("by %s: got %v, %v, want %d", by, r, err, long)
+		}
+	}
+	if err := s.Check(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A row that cannot replay would bring every later start down: it is refused, and what comes after it is not lost.
+func TestRowThatDoesNotFitIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	site := mustSite(t, s)
+	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
+	for name, row := range map[string]day.Row{
+		"a day early":   pageview(c.now.Add(-24*time.Hour), 1, 2, true, "/"),
+		"visit skipped": pageview(c.now, 7, 2, true, "/"),
+		"back in time":  pageview(c.now.Add(-time.Second), 0, 1, false, "/"),
+	} {
+		commit, err := s.Append(o, row)
+		if err == nil {
+			err = commit.Wait(context.Background())
+		}
+		if err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+	mustAppend(t, s, o, pageview(c.now, 1, 2, true, "/"))
+	_ = s.Close()
+	s = mustOpen(t, dir, c)
+	if got := total(t, s, site.ID, query.Visitors, o.Date, o.Date); got != 2 {
+		t.Errorf("got %v visitors, want 2", got)
+	}
+}
+
+// Names that a stranger makes up cost a day a bounded number of columns, and the day can be sealed.
+func TestMadeUpNamesAreBounded(t *testing.T) {
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, t.TempDir(), c)
+	site := mustSite(t, s)
+	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []day.Row
+	for i := range uint32(day.MaxNames + 50) {
+		r := pageview(c.now, i, uint64(i), true, "/")
+		r.Event.Name = fmt.Sprintf("name %d", i)
+		r.Event.Props = []day.Prop{{Key: fmt.Sprintf("key %d", i), Value: "x"}}
+		rows = append(rows, r)
+	}
+	mustAppend(t, s, o, rows...)
+	if v := o.View(); len(v.Props) != day.MaxPropKeys {
+		t.Errorf("got %d property keys, want %d", len(v.Props), day.MaxPropKeys)
+	}
+	c.now = c.now.Add(24 * time.Hour)
+	if _, err := s.Maintain(context.Background(), c.now); err != nil {
+		t.Fatal(err)
+	}
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(o.Date, o.Date, zone), Metrics: []query.Metric{query.Visitors},
+		Filters: []query.Filter{{Op: query.Is, Dimension: "event:name", Clauses: []string{day.Other}}}})
+	if err != nil || r.Rows[0].Metrics[0].Number != 50 {
+		t.Errorf("other names: got %v, %v, want 50 visitors", r, err)
+	}
+	if err := s.Check(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOlderVaultIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, dir, c)
+	_ = s.Close()
+	vault := filepath.Join(dir, "footfall.vault")
+	old, err := os.ReadFile(vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, dir, c)
+	mustSite(t, s)
+	_ = s.Close()
+	newer, err := os.ReadFile(vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		vault []byte
+		want  error
+	}{{old, storage.ErrVaultDamaged}, {newer, nil}} {
+		if err := os.WriteFile(vault, step.vault, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := storage.Open(context.Background(), storage.Config{Dir: dir, Now: c.Now})
+		if !errors.Is(err, step.want) {
+			t.Errorf("got %v, want %v", err, step.want)
+		}
+		if err == nil {
+			if len(s.Accounts().Sites()) != 1 {
+				t.Error("the site is gone")
+			}
+			_ = s.Close()
+		}
+	}
+}
+
+// A day opened while its site goes must not leave rows behind that nobody can read.
+func TestRemovalWhileDaysOpen(t *testing.T) {
+	ctx := context.Background()
+	for round := range 15 {
+		dir := t.TempDir()
+		c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+		s := mustOpen(t, dir, c)
+		site := mustSite(t, s)
+		stop := make(chan struct{})
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for d := schema.Date(w); ; d += 4 {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if o, err := s.OpenDay(site.ID, 20000+d); err == nil {
+						zone, _ := time.LoadLocation("Europe/Berlin")
+						_, _ = s.Append(o, pageview(o.Date.Start(zone), 0, 1, true, "/"))
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(round) * time.Millisecond / 4)
+		if err := s.RemoveSite(ctx, site.ID); err != nil {
+			t.Fatal(err)
+		}
+		close(stop)
+		writers.Wait()
+		_ = s.Close()
+		s, err := storage.Open(ctx, storage.Config{Dir: dir, Now: c.Now})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		_ = s.Close()
 	}
 }

@@ -29,6 +29,7 @@ type Site struct {
 	Domain   string      `json:"domain"`   // cleaned by CleanDomain
 	Timezone string      `json:"timezone"` // IANA name; its midnight ends the site's day
 	Created  time.Time   `json:"created"`
+	Removing bool        `json:"removing,omitempty"` // its removal has begun, and is to be finished
 }
 
 // Location returns the site's time zone.

@@ -77,6 +77,24 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	return site, nil
 }
 
+// MarkRemoving notes that the removal of a site has begun, so that whoever finds it half done may finish it.
+func (b *Book) MarkRemoving(ctx context.Context, id schema.Site) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.changeLocked()
+	site, ok := c.next.sites[id]
+	if !ok {
+		return fmt.Errorf("site %d: %w", id, ErrNotFound)
+	}
+	site.Removing = true
+	c.next.sites = with(c.next.sites, id, site)
+	c.put(numberKey(kindSite, uint64(id)), site)
+	if err := c.commit(ctx); err != nil {
+		return fmt.Errorf("mark site: %w", err)
+	}
+	return nil
+}
+
 // DeleteSite takes the site out of the book. Its data and its key are the caller's to destroy.
 func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	b.mu.Lock()

@@ -83,6 +83,6 @@ func ExampleSeal() {
 	// counts       01 01 01 01 01 01 00
 	// properties   00
 	// streams      14
-	// first stream 05 1d 00 39
+	// first stream 05 1d 00 3c
 	// 1 chunk
 }

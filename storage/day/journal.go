@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"footfall/storage/schema"
 )
@@ -52,10 +50,12 @@ func (o *Open) Encode(rows []Row) []byte {
 	defer o.mu.Unlock()
 	codes := make([]coded, len(rows))
 	var keys []string
+	place := map[string]int{} // of each key in keys
 	for i := range rows {
 		codes[i] = o.internLocked(&rows[i])
 		for _, p := range codes[i].sparse {
-			if !slices.Contains(keys, p.key) {
+			if _, ok := place[p.key]; !ok {
+				place[p.key] = len(keys)
 				keys = append(keys, p.key)
 			}
 		}
@@ -69,13 +69,13 @@ func (o *Open) Encode(rows []Row) []byte {
 	b = binary.AppendUvarint(b, uint64(len(codes)))
 	previous := o.begin
 	for i := range codes {
-		b = codes[i].append(b, previous, keys)
+		b = codes[i].append(b, previous, place)
 		previous = codes[i].time
 	}
 	return b
 }
 
-func (c *coded) append(b []byte, previous int64, keys []string) []byte {
+func (c *coded) append(b []byte, previous int64, place map[string]int) []byte {
 	flags := byte(0)
 	for _, f := range []struct {
 		on  bool
@@ -110,26 +110,14 @@ func (c *coded) append(b []byte, previous int64, keys []string) []byte {
 	if len(c.sparse) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(c.sparse)))
 		for _, p := range c.sparse {
-			b = binary.AppendUvarint(b, uint64(slices.Index(keys, p.key)))
+			b = binary.AppendUvarint(b, uint64(place[p.key]))
 			b = binary.AppendUvarint(b, uint64(p.code))
 		}
 	}
 	return b
 }
 
-// dictionaries lists every dictionary with the bytes that name it in a journal value.
-func (o *Open) dictionariesLocked() []namedDictionary {
-	out := make([]namedDictionary, 0, schema.NumAttributes+3+len(o.sparse))
-	for id := range o.attrs {
-		out = append(out, namedDictionary{schema.ID(id), "", &o.attrs[id]})
-	}
-	out = append(out, namedDictionary{schema.EventName, "", &o.name}, namedDictionary{schema.EventHostname, "", &o.host}, namedDictionary{schema.EventPage, "", &o.page})
-	for _, key := range slices.SortedFunc(maps.Keys(o.sparse), columnKey.compare) {
-		out = append(out, namedDictionary{key.id, key.prop, &o.sparse[key].growing})
-	}
-	return out
-}
-
+// namedDictionary is a dictionary with what names it in a journal value.
 type namedDictionary struct {
 	id  schema.ID
 	key string
@@ -138,7 +126,7 @@ type namedDictionary struct {
 
 func (o *Open) appendNewWordsLocked(b []byte) []byte {
 	var fresh []namedDictionary
-	for _, d := range o.dictionariesLocked() {
+	for _, d := range o.dictionaries {
 		if d.journaled < len(d.words) {
 			fresh = append(fresh, d)
 		}

@@ -35,6 +35,8 @@ type Open struct {
 	time, interactive, scroll, engd []uint32
 	name, host, page                growing
 	sparse                          map[columnKey]*growingSparse
+	props                           int // property columns
+	dictionaries                    []namedDictionary
 	counting                        int
 
 	view *View // of the first viewRows rows
@@ -55,10 +57,52 @@ type growingSparse struct {
 
 // NewOpen returns an empty day of the site whose zone is given.
 func NewOpen(site schema.Site, date schema.Date, zone *time.Location) *Open {
-	return &Open{
+	o := &Open{
 		Site: site, Date: date, zone: zone, begin: date.Start(zone).Unix(),
 		visitors: map[uint64]uint32{}, sparse: map[columnKey]*growingSparse{},
 	}
+	for id := range o.attrs {
+		o.dictionaries = append(o.dictionaries, namedDictionary{schema.ID(id), "", &o.attrs[id]})
+	}
+	o.dictionaries = append(o.dictionaries, namedDictionary{schema.EventName, "", &o.name},
+		namedDictionary{schema.EventHostname, "", &o.host}, namedDictionary{schema.EventPage, "", &o.page})
+	return o
+}
+
+// Fits returns an error if rows could not be added, in their order, behind what the day holds.
+func (o *Open) Fits(rows []Row) error {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	visits := len(o.visitor)
+	last := map[uint32]int64{} // of the visits that rows go on with
+	for i := range rows {
+		r := &rows[i]
+		before, seen := last[r.Visit]
+		if !seen && int(r.Visit) < len(o.visitor) {
+			before = o.last[r.Visit]
+		}
+		if err := o.fits(r.Visit, r.New != nil, r.Event.Name != Engagement, r.Event.Time, before, visits); err != nil {
+			return err
+		}
+		last[r.Visit] = r.Event.Time
+		visits += int(bit(r.New != nil))
+	}
+	return nil
+}
+
+// fits is the rule for one row: visits is how many visits there are, before the time of this visit's last row.
+func (o *Open) fits(visit uint32, fresh, counts bool, at, before int64, visits int) error {
+	switch second := at - o.begin; {
+	case fresh != (int(visit) == visits) || int(visit) > visits:
+		return fmt.Errorf("open day %s: row of visit %d comes out of order, %d visits are known", o.Date, visit, visits)
+	case fresh && !counts:
+		return fmt.Errorf("open day %s: engagement cannot begin a visit", o.Date)
+	case second < 0 || second > maxSecond:
+		return fmt.Errorf("open day %s: time %d is not within the day", o.Date, at)
+	case !fresh && at < before:
+		return fmt.Errorf("open day %s: a row of visit %d is earlier than the one before it", o.Date, visit)
+	}
+	return nil
 }
 
 func (s *growingSparse) add(row, code uint32) {
@@ -135,7 +179,7 @@ func (o *Open) internLocked(r *Row) coded {
 	e := &r.Event
 	c := coded{
 		visit: r.Visit, time: e.Time, interactive: e.Interactive, scroll: e.ScrollDepth, engagement: e.EngagementMS,
-		name: o.name.code(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
+		name: o.nameLocked(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
 		countsAsEvent: e.Name != Engagement, hasScroll: e.ScrollDepth <= 100,
 	}
 	if r.New != nil {
@@ -145,8 +189,10 @@ func (o *Open) internLocked(r *Row) coded {
 		}
 	}
 	for _, p := range e.Props {
-		s := o.sparseLocked(propKey(p.Key))
-		c.sparse = append(c.sparse, codedProp{s, p.Key, s.code(p.Value)})
+		if s := o.sparse[propKey(p.Key)]; s != nil || o.props < MaxPropKeys {
+			s = o.sparseLocked(propKey(p.Key))
+			c.sparse = append(c.sparse, codedProp{s, p.Key, s.code(p.Value)})
+		}
 	}
 	if e.Revenue != (Revenue{}) {
 		c.hasRevenue = true
@@ -161,22 +207,32 @@ func (o *Open) sparseLocked(key columnKey) *growingSparse {
 	if s == nil {
 		s = &growingSparse{}
 		o.sparse[key] = s
+		o.dictionaries = append(o.dictionaries, namedDictionary{key.id, key.prop, &s.growing})
+		if key.id == schema.EventProps {
+			o.props++
+		}
 	}
 	return s
 }
 
+// nameLocked returns the code of an event name, or of Other where the day has too many.
+func (o *Open) nameLocked(name string) uint32 {
+	if _, known := o.name.index[name]; !known && len(o.name.words) >= MaxNames && name != Pageview && name != Engagement {
+		name = Other
+	}
+	return o.name.code(name)
+}
+
 // addLocked appends one row to the columns.
 func (o *Open) addLocked(c coded) error {
-	if c.fresh != (int(c.visit) == len(o.visitor)) || int(c.visit) > len(o.visitor) {
-		return fmt.Errorf("open day %s: row of visit %d comes out of order, %d visits are known", o.Date, c.visit, len(o.visitor))
+	before := int64(0)
+	if int(c.visit) < len(o.last) {
+		before = o.last[c.visit]
 	}
-	if c.fresh && !c.countsAsEvent {
-		return fmt.Errorf("open day %s: engagement cannot begin a visit", o.Date)
+	if err := o.fits(c.visit, c.fresh, c.countsAsEvent, c.time, before, len(o.visitor)); err != nil {
+		return err
 	}
 	second := c.time - o.begin
-	if second < 0 || second > maxSecond {
-		return fmt.Errorf("open day %s: time %d is not within the day", o.Date, c.time)
-	}
 	if c.fresh {
 		n, known := o.visitors[c.visitor]
 		if !known {
@@ -189,8 +245,6 @@ func (o *Open) addLocked(c coded) error {
 		for id := range o.attrs {
 			o.attrs[id].codes = append(o.attrs[id].codes, c.attrs[id])
 		}
-	} else if c.time < o.last[c.visit] {
-		return fmt.Errorf("open day %s: a row of visit %d is earlier than the one before it", o.Date, c.visit)
 	}
 	row := uint32(len(o.visit))
 	o.last[c.visit] = c.time

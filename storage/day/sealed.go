@@ -24,9 +24,10 @@ import (
 //	kind     1 words of a dictionary       column.Words
 //	         2 codes or numbers            column.Numbers: a value a visitor, visit or row, as the column says
 //	         3 rows of a sparse column     column.Rows
-//	         4 totals                      six lists (the three of Totals that are not zero for event columns: four), each
-//	                                       uvarint length and column.Numbers, a value a word
-//	         5 hours                       ten lists of 24, likewise
+//	         4 totals                      lists, each uvarint length and column.Numbers, a value a word: visitors, visits,
+//	                                       pageviews, events; for a column of visits also bounces and the lower and
+//	                                       the upper 32 bits of the durations
+//	         5 hours                       eleven lists of 24, likewise, in the order of Hours
 //	         6 visitors with an event name column.Rows; index is the name's code
 //
 // The index of a property column is the place of its key. A column without streams holds "" everywhere. EventTime is stored
@@ -326,12 +327,17 @@ func (s *sealed) totals(v *View, key columnKey) (*Totals, error) {
 	}
 	if !ok {
 		sum := s.summary
-		for i, n := range []uint64{sum.Visitors, sum.Visits, sum.Pageviews, sum.Events, sum.Bounces, sum.Duration} {
+		for i, n := range []uint64{sum.Visitors, sum.Visits, sum.Pageviews, sum.Events, sum.Bounces} {
 			(*t.lists()[i])[0] = uint32(n)
 		}
+		t.Durations[0] = sum.Duration
 		return t, nil
 	}
-	return t, readLists(b, t.lists()[:totalsLists(id)], len(words))
+	if !isVisitTotal(id) {
+		return t, readLists(b, t.lists()[:rowLists], len(words))
+	}
+	t.Durations, err = readWide(b, t.lists(), len(words))
+	return t, err
 }
 
 func (s *sealed) totalsWords(id schema.ID, index int) ([]string, error) {
@@ -364,13 +370,27 @@ func readLists(b []byte, lists []*[]uint32, n int) error {
 	return nil
 }
 
+// readWide reads lists and behind them numbers of 64 bits.
+func readWide(b []byte, lists []*[]uint32, n int) ([]uint64, error) {
+	var low, high []uint32
+	if err := readLists(b, append(lists, &low, &high), n); err != nil {
+		return nil, err
+	}
+	wide := make([]uint64, n)
+	for i := range wide {
+		wide[i] = uint64(high[i])<<32 | uint64(low[i])
+	}
+	return wide, nil
+}
+
 func (s *sealed) hours(*View) (*Hours, error) {
 	b, err := s.must(kindHours, schema.EventTime, 0)
 	if err != nil {
 		return nil, err
 	}
 	h := &Hours{}
-	return h, readLists(b, h.lists(), 24)
+	h.EndDurations, err = readWide(b, h.lists(), 24)
+	return h, err
 }
 
 func (s *sealed) visitorsWith(v *View, name string) (column.Rows, bool, error) {

@@ -80,7 +80,7 @@ func (w *writer) all(zone *time.Location) error {
 	if err != nil {
 		return err
 	}
-	w.put(kindHours, schema.EventTime, 0, appendLists(nil, h.lists()))
+	w.put(kindHours, schema.EventTime, 0, appendWide(appendLists(nil, h.lists()), h.EndDurations))
 	for _, id := range append(slices.Clone(storedTexts), schema.EntryHostname, schema.ExitHostname) {
 		if id != schema.EventPage {
 			if err := w.dimension(id); err != nil {
@@ -136,15 +136,27 @@ func (w *writer) dimension(id schema.ID) error {
 	if err != nil {
 		return err
 	}
-	w.put(kindTotals, id, 0, appendLists(nil, totals.lists()[:totalsLists(id)]))
+	w.put(kindTotals, id, 0, totals.append(nil, isVisitTotal(id)))
 	return nil
 }
 
-func totalsLists(id schema.ID) int {
-	if isVisitTotal(id) {
-		return 6
+// rowLists are the lists of totals that are counted from events.
+const rowLists = 4
+
+func (t *Totals) append(b []byte, ofVisits bool) []byte {
+	if !ofVisits {
+		return appendLists(b, t.lists()[:rowLists])
 	}
-	return 4
+	return appendWide(appendLists(b, t.lists()), t.Durations)
+}
+
+// appendWide appends numbers of 64 bits as two lists: their lower and their upper halves.
+func appendWide(b []byte, wide []uint64) []byte {
+	low, high := make([]uint32, len(wide)), make([]uint32, len(wide))
+	for i, n := range wide {
+		low[i], high[i] = uint32(n), uint32(n>>32)
+	}
+	return appendLists(b, []*[]uint32{&low, &high})
 }
 
 func appendLists(b []byte, lists []*[]uint32) []byte {
@@ -157,15 +169,15 @@ func appendLists(b []byte, lists []*[]uint32) []byte {
 
 // sets puts the visitors of each custom event name.
 func (w *writer) sets() error {
+	visitors, err := w.v.visitorsByName()
+	if err != nil {
+		return err
+	}
 	for code, name := range w.v.texts[schema.EventName].Words {
 		if name == Pageview || name == Engagement {
 			continue // nearly every visitor has them
 		}
-		set, err := w.v.countVisitorsWith(uint32(code))
-		if err != nil {
-			return err
-		}
-		w.put(kindSet, schema.EventName, code, column.AppendRows(nil, set))
+		w.put(kindSet, schema.EventName, code, column.AppendRows(nil, column.NewRows(visitors[code]...)))
 	}
 	return nil
 }
@@ -186,7 +198,7 @@ func (w *writer) sparse() error {
 			if err != nil {
 				return err
 			}
-			w.put(kindTotals, id, index, appendLists(nil, totals.lists()[:4]))
+			w.put(kindTotals, id, index, totals.append(nil, false))
 		}
 	}
 	return nil

@@ -11,35 +11,35 @@ import (
 // Totals are a day's metrics by value of one dimension, without a filter. The lists run along Words. Pages, hosts and names of
 // events are counted from events and have no Bounces and Duration; all others are counted from visits.
 type Totals struct {
-	Words                                                   []string
-	Visitors, Visits, Pageviews, Events, Bounces, Durations []uint32
+	Words                                        []string
+	Visitors, Visits, Pageviews, Events, Bounces []uint32
+	Durations                                    []uint64 // seconds
 }
 
 func newTotals(words []string) *Totals {
-	n := len(words)
-	block := make([]uint32, 6*n)
-	take := func() []uint32 {
-		s := block[:n:n]
-		block = block[n:]
-		return s
+	t := &Totals{Words: words, Durations: make([]uint64, len(words))}
+	block := make([]uint32, 5*len(words))
+	for i, l := range t.lists() {
+		*l = block[i*len(words) : (i+1)*len(words)]
 	}
-	return &Totals{words, take(), take(), take(), take(), take(), take()}
+	return t
 }
 
 func (t *Totals) lists() []*[]uint32 {
-	return []*[]uint32{&t.Visitors, &t.Visits, &t.Pageviews, &t.Events, &t.Bounces, &t.Durations}
+	return []*[]uint32{&t.Visitors, &t.Visits, &t.Pageviews, &t.Events, &t.Bounces}
 }
 
 // Hours are a day's metrics by hour of the wall clock, 24 values a list. A visit counts by its end in End…, and in every hour it
 // touches in Present….
 type Hours struct {
-	Visitors, Visits, Pageviews, Events               []uint32 // by time of the event
-	EndVisits, EndPageviews, EndBounces, EndDurations []uint32
-	PresentVisitors, PresentVisits                    []uint32
+	Visitors, Visits, Pageviews, Events []uint32 // by time of the event
+	EndVisits, EndPageviews, EndBounces []uint32
+	PresentVisitors, PresentVisits      []uint32
+	EndDurations                        []uint64 // seconds
 }
 
 func (h *Hours) lists() []*[]uint32 {
-	return []*[]uint32{&h.Visitors, &h.Visits, &h.Pageviews, &h.Events, &h.EndVisits, &h.EndPageviews, &h.EndBounces, &h.EndDurations, &h.PresentVisitors, &h.PresentVisits}
+	return []*[]uint32{&h.Visitors, &h.Visits, &h.Pageviews, &h.Events, &h.EndVisits, &h.EndPageviews, &h.EndBounces, &h.PresentVisitors, &h.PresentVisits}
 }
 
 // isVisitTotal reports whether a dimension is counted from visits.
@@ -110,7 +110,7 @@ func (v *View) countVisits(text *Text) (*Totals, error) {
 		t.Pageviews[c] += n[0][visit]
 		t.Events[c] += n[1][visit]
 		t.Bounces[c] += n[2][visit]
-		t.Durations[c] += n[3][visit]
+		t.Durations[c] += uint64(n[3][visit])
 	}
 	return t, nil
 }
@@ -180,6 +180,7 @@ func (v *View) countHours(zone *time.Location) (*Hours, error) {
 	for _, l := range h.lists() {
 		*l = make([]uint32, 24)
 	}
+	h.EndDurations = make([]uint64, 24)
 	of, err := v.VisitorOf()
 	if err != nil {
 		return nil, err
@@ -221,7 +222,7 @@ func (v *View) countHours(zone *time.Location) (*Hours, error) {
 		h.EndVisits[at]++
 		h.EndPageviews[at] += pageviews[visit]
 		h.EndBounces[at] += bounces[visit]
-		h.EndDurations[at] += durations[visit]
+		h.EndDurations[at] += uint64(durations[visit])
 		for q := begins[visit] / 900; q <= end/900; q++ {
 			present.add(hour[q], h.PresentVisitors, h.PresentVisits)
 		}
@@ -265,28 +266,28 @@ func (v *View) VisitorsWith(name string) (rows column.Rows, ok bool, err error) 
 	return v.source.visitorsWith(v, name)
 }
 
-// countVisitorsWith computes the set VisitorsWith stores.
-func (v *View) countVisitorsWith(code uint32) (column.Rows, error) {
-	set := column.NewRows()
+// visitorsByName returns, by code of the event name, the visitors that have such an event, ascending. One pass: a day may have as
+// many names as rows.
+func (v *View) visitorsByName() ([][]uint32, error) {
 	of, err := v.VisitorOf()
 	if err != nil {
-		return set, err
+		return nil, err
 	}
 	starts, err := v.RowStarts()
 	if err != nil {
-		return set, err
+		return nil, err
 	}
 	names, err := v.Text(schema.EventName)
 	if err != nil {
-		return set, err
+		return nil, err
 	}
+	out := make([][]uint32, len(names.Words))
 	for visit := range v.Visits {
-		for r := starts[visit]; r < starts[visit+1]; r++ {
-			if names.Codes[r] == code {
-				set.Add(of[visit])
-				break
+		for _, c := range names.Codes[starts[visit]:starts[visit+1]] {
+			if n := len(out[c]); n == 0 || out[c][n-1] != of[visit] {
+				out[c] = append(out[c], of[visit])
 			}
 		}
 	}
-	return set, nil
+	return out, nil
 }

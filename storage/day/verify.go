@@ -81,6 +81,9 @@ func (v *View) verifyHours(zone *time.Location) error {
 			return v.differs("hours", s, *l)
 		}
 	}
+	if !slices.Equal(stored.EndDurations, counted.EndDurations) {
+		return v.differs("hours", stored.EndDurations, counted.EndDurations)
+	}
 	return nil
 }
 
@@ -98,7 +101,7 @@ func (v *View) verifyTotals(*time.Location) error {
 		if err != nil {
 			return err
 		}
-		if err := v.compareTotals(schema.Columns[id].Name, stored, counted, totalsLists(id)); err != nil {
+		if err := v.compareTotals(schema.Columns[id].Name, stored, counted, isVisitTotal(id)); err != nil {
 			return err
 		}
 	}
@@ -115,24 +118,31 @@ func (v *View) verifyTotals(*time.Location) error {
 		if err != nil {
 			return err
 		}
-		if err := v.compareTotals("a property", stored, counted, 4); err != nil {
+		if err := v.compareTotals("a property", stored, counted, false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (v *View) compareTotals(name string, stored, counted *Totals, lists int) error {
+func (v *View) compareTotals(name string, stored, counted *Totals, ofVisits bool) error {
 	if stored == nil {
 		return nil
 	}
 	if !slices.Equal(stored.Words, counted.Words) {
 		return v.differs("words of "+name, len(stored.Words), len(counted.Words))
 	}
-	for i, l := range stored.lists()[:lists] {
+	lists := stored.lists()
+	if !ofVisits {
+		lists = lists[:rowLists]
+	}
+	for i, l := range lists {
 		if !slices.Equal(*l, *counted.lists()[i]) {
 			return v.differs("totals of "+name, *l, *counted.lists()[i])
 		}
+	}
+	if ofVisits && !slices.Equal(stored.Durations, counted.Durations) {
+		return v.differs("durations of "+name, stored.Durations, counted.Durations)
 	}
 	return nil
 }
@@ -142,20 +152,17 @@ func (v *View) verifySets(*time.Location) error {
 	if err != nil {
 		return err
 	}
+	counted, err := v.visitorsByName()
+	if err != nil {
+		return err
+	}
 	for code, name := range names.Words {
 		stored, ok, err := v.VisitorsWith(name)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
-		}
-		counted, err := v.countVisitorsWith(uint32(code))
-		if err != nil {
-			return err
-		}
-		if !stored.Equal(counted) {
-			return v.differs("visitors of an event", stored.Len(), counted.Len())
+		if ok && !slices.Equal(stored.Slice(), counted[code]) {
+			return v.differs("visitors of an event", stored.Len(), len(counted[code]))
 		}
 	}
 	return nil

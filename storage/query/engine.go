@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"slices"
@@ -107,7 +108,7 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 				if errs[w] = ctx.Err(); errs[w] != nil {
 					return
 				}
-				if errs[w] = scanDay(plans, days[i], partial[w]); errs[w] != nil {
+				if errs[w] = scanDay(ctx, plans, days[i], partial[w]); errs[w] != nil {
 					cancel()
 					return
 				}
@@ -132,7 +133,7 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 }
 
 // scanDay adds one day to the groups of each plan that asks for it.
-func scanDay(plans []*plan, d Day, into []groups) error {
+func scanDay(ctx context.Context, plans []*plan, d Day, into []groups) error {
 	views, release, err := d.Views()
 	if err != nil {
 		return err
@@ -147,8 +148,14 @@ func scanDay(plans []*plan, d Day, into []groups) error {
 			if err == nil && !done {
 				err = p.scan(v, into[i])
 			}
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				return err
+			}
+			if len(into[i]) > MaxGroups {
+				return invalid("The query has more than %d groups. Ask for fewer dimensions, fewer days, or filter.", MaxGroups)
 			}
 		}
 	}
@@ -186,11 +193,8 @@ type groups map[string]*counts
 // at returns the group with these labels; key is scratch space.
 func (g groups) at(labels []string, key *[]byte) *counts {
 	b := (*key)[:0]
-	for i, l := range labels {
-		if i > 0 {
-			b = append(b, 0xff) // no byte of UTF-8 text; labels that are not UTF-8 only share a group if they are the same
-			b = append(b, byte(len(l)>>24), byte(len(l)>>16), byte(len(l)>>8), byte(len(l)))
-		}
+	for _, l := range labels {
+		b = binary.AppendUvarint(b, uint64(len(l)))
 		b = append(b, l...)
 	}
 	*key = b

@@ -120,7 +120,7 @@ func (p *plan) result(g groups, total uint64) Result {
 	from := min(p.q.Offset, len(rows))
 	to := len(rows)
 	if p.q.Limit > 0 {
-		to = min(to, from+p.q.Limit)
+		to = from + min(p.q.Limit, to-from)
 	}
 	r.Rows = rows[from:to:to]
 	return r
@@ -174,7 +174,7 @@ func (p *plan) sort(rows []Row) {
 		desc              bool
 	}
 	var keys []key
-	for _, o := range p.order() {
+	for _, o := range p.q.DefaultOrder() {
 		keys = append(keys, key{slices.Index(p.q.Metrics, Metric(o.By)), slices.Index(p.q.Dimensions, Dimension(o.By)), o.Desc})
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
@@ -209,9 +209,6 @@ func bit(b bool) int {
 	}
 	return 0
 }
-
-// order returns the query's order, or the default one.
-func (p *plan) order() []Order { return p.q.DefaultOrder() }
 
 // DefaultOrder returns Order, or where that is empty what is used instead.
 func (q *Query) DefaultOrder() []Order {

@@ -54,7 +54,7 @@ func (p *plan) fromTotals(v *day.View, into groups) (done bool, err error) {
 		for i, n := range s.Visits {
 			if n > 0 {
 				labels[at] = s.Words[i]
-				into.at(labels, &key).add(visitCounts(uint64(s.Visitors[i]), uint64(n), uint64(s.Pageviews[i]), uint64(s.Durations[i]), uint64(s.Bounces[i])))
+				into.at(labels, &key).add(visitCounts(uint64(s.Visitors[i]), uint64(n), uint64(s.Pageviews[i]), s.Durations[i], uint64(s.Bounces[i])))
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func (p *plan) fromHours(v *day.View, into groups) (bool, error) {
 		}
 		// Visitors by end are not kept: by the hour visitors and visits are smeared.
 		if h.EndVisits[i] > 0 && p.sessions {
-			into.at(labels, &key).add(visitCounts(0, 0, uint64(h.EndPageviews[i]), uint64(h.EndDurations[i]), uint64(h.EndBounces[i])).ends(uint64(h.EndVisits[i])))
+			into.at(labels, &key).add(visitCounts(0, 0, uint64(h.EndPageviews[i]), h.EndDurations[i], uint64(h.EndBounces[i])).ends(uint64(h.EndVisits[i])))
 		}
 		if p.smear && h.PresentVisits[i] > 0 {
 			into.at(labels, &key).add(&counts{fromS: true, sVisitors: uint64(h.PresentVisitors[i]), sVisits: uint64(h.PresentVisits[i])})

@@ -80,16 +80,19 @@ func (q *Query) Validate() error {
 			return invalid("Invalid order_by entry %q. Entry is not a queried metric or dimension.", o.By)
 		}
 	}
-	clauses := 0
+	var seen filterCounts
 	for i := range q.Filters {
-		if err := q.Filters[i].validate(1, &clauses); err != nil {
+		if err := q.Filters[i].validate(1, &seen); err != nil {
 			return err
 		}
 	}
 	return q.validateMetrics()
 }
 
-func (f *Filter) validate(depth int, clauses *int) error {
+// filterCounts adds up over all filters of a query.
+type filterCounts struct{ clauses, patterns int }
+
+func (f *Filter) validate(depth int, seen *filterCounts) error {
 	if depth > MaxDepth {
 		return invalid("Invalid filters. They are nested more than %d deep.", MaxDepth)
 	}
@@ -99,7 +102,7 @@ func (f *Filter) validate(depth int, clauses *int) error {
 			return invalid("Invalid filter '%s': wrong number of arguments.", f.Op)
 		}
 		for i := range f.Args {
-			if err := f.Args[i].validate(depth+1, clauses); err != nil {
+			if err := f.Args[i].validate(depth+1, seen); err != nil {
 				return err
 			}
 		}
@@ -114,10 +117,13 @@ func (f *Filter) validate(depth int, clauses *int) error {
 	if len(f.Clauses) == 0 {
 		return invalid("Invalid filter on %s: it has no values.", f.Dimension)
 	}
-	if *clauses += len(f.Clauses); *clauses > MaxClauses {
+	if seen.clauses += len(f.Clauses); seen.clauses > MaxClauses {
 		return invalid("Invalid filters. They have more than %d values.", MaxClauses)
 	}
 	if f.Op == Matches || f.Op == MatchesNot {
+		if seen.patterns += len(f.Clauses); seen.patterns > MaxPatterns {
+			return invalid("Invalid filters. They have more than %d regular expressions.", MaxPatterns)
+		}
 		for _, c := range f.Clauses {
 			if _, err := regexp.Compile(c); err != nil {
 				return invalid("Invalid filter on %s: %q is not a regular expression: %v", f.Dimension, c, err)

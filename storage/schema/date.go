@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"sort"
 	"time"
 )
 
@@ -29,23 +30,31 @@ func (d Date) UTC() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 // Start returns the first instant at which a clock in zone shows the day. A clock change may skip midnight or let it come twice; a
 // day that a zone left out altogether starts with the next one.
 func (d Date) Start(zone *time.Location) time.Time {
+	// No zone is further than a day from UTC, and none changes its clock twice within six hours: so one offset, or one change, is
+	// enough to explain each step. time.Time.ZoneBounds is not: it takes the turn of the year for a change, and ends the last day
+	// of a leap year before it began.
 	midnight := d.UTC()
-	// No zone is further than a day from UTC, so the day begins within a day of UTC's. Each stretch of one offset in that
-	// span either contains a midnight of the day or may begin within it.
-	for t := midnight.Add(-24 * time.Hour).In(zone); t.Before(midnight.Add(24 * time.Hour)); {
-		begin, end := t.ZoneBounds() // zero where the stretch has no such end
-		_, offset := t.Zone()
-		own := midnight.Add(-time.Duration(offset) * time.Second).In(zone)
-		if own.Before(begin) && DateOf(begin.In(zone)) == d {
-			return begin.In(zone)
+	const step = 6 * time.Hour
+	for t := midnight.Add(-24 * time.Hour); t.Before(midnight.Add(24 * time.Hour)); t = t.Add(step) {
+		_, before := t.In(zone).Zone()
+		_, after := t.Add(step).In(zone).Zone()
+		change := t.Add(step) // the first instant of the offset after
+		if before != after {
+			n := sort.Search(int(step/time.Second), func(i int) bool {
+				_, offset := t.Add(time.Duration(i) * time.Second).In(zone).Zone()
+				return offset != before
+			})
+			change = t.Add(time.Duration(n) * time.Second)
 		}
-		if !own.Before(begin) && (end.IsZero() || own.Before(end)) {
-			return own
+		if own := midnight.Add(-time.Duration(before) * time.Second); !own.Before(t) && own.Before(change) {
+			return own.In(zone)
 		}
-		if end.IsZero() {
-			break
+		if before != after && DateOf(change.In(zone)) == d {
+			return change.In(zone)
 		}
-		t = end.In(zone)
+		if own := midnight.Add(-time.Duration(after) * time.Second); !own.Before(change) && own.Before(t.Add(step)) {
+			return own.In(zone)
+		}
 	}
 	return (d + 1).Start(zone)
 }
