@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -97,6 +98,9 @@ func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
 		return nil, fmt.Errorf("open day: %w", err)
 	}
 	sealer, err := s.vault.Site(key.site)
+	if errors.Is(err, seal.ErrNoKey) { // it is being removed
+		return nil, ErrNoSite
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open day: %w", err)
 	}
@@ -211,6 +215,11 @@ func (s *Store) replay(ctx context.Context) error {
 			return fmt.Errorf("%w: journal key of %d bytes", ErrDamaged, len(key))
 		}
 		od, err := s.openDay(dayKeyOf(key))
+		if errors.Is(err, ErrNoSite) {
+			// Rows of a site that is gone: nobody can read them, and they must not keep the others from starting.
+			s.cfg.Logger.Warn("removing journal rows of a site that is gone", "site", dayKeyOf(key).site)
+			return s.db.Commit(ctx, func(tx *file.Tx) error { return tx.Delete(file.Journal, key) })
+		}
 		if err != nil {
 			return fmt.Errorf("replay journal: %w", err)
 		}

@@ -11,6 +11,12 @@ const (
 	// query without decoding, small beside the 512 MB of the machine we are made for.
 	DefaultCache = 96 << 20
 
+	// maxQueries run at once: one that fills memory leaves room for a second, and more would only share the processors.
+	maxQueries = 2
+
+	// maxWaitingQueries may wait or run. A page asks once; more than this are not people.
+	maxWaitingQueries = 64
+
 	// maxPendingRows and maxPendingBytes of one day may wait for the commit under way. A commit takes about a millisecond, so
 	// more means that the disk stands still; those who come then are told to come again.
 	maxPendingRows  = 16384

@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/storage/account"
@@ -39,6 +40,7 @@ import (
 // The four refusals, and what else callers tell apart.
 var (
 	ErrRunning      = file.ErrRunning      // another process has the data directory
+	ErrNotKey       = seal.ErrNotKey       // the key file holds no key
 	ErrNoKeyFile    = seal.ErrNoKeyFile    // the key file is not there
 	ErrWrongKey     = seal.ErrWrongKey     // the key is not this vault's
 	ErrVaultDamaged = seal.ErrVaultDamaged // footfall.vault is damaged or gone
@@ -77,6 +79,8 @@ type Store struct {
 	vault    *seal.Vault
 	book     *account.Book
 	engine   query.Engine
+	slots    chan struct{} // one for each query that runs
+	waiting  atomic.Int32  // queries that wait for one
 	recovery string
 	cache    *cache
 
@@ -115,6 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cache: newCache(cfg.Cache),
 	}
 	s.engine.Source = s
+	s.slots = make(chan struct{}, maxQueries)
 	if err := s.openFiles(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -287,8 +292,19 @@ func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) 
 	return r[0], nil
 }
 
-// QueryAll answers queries about one site in one pass over its days.
+// QueryAll answers queries about one site in one pass over its days. Few run at once, since each may take much memory and all
+// processors; ErrBusy says that too many wait.
 func (s *Store) QueryAll(ctx context.Context, queries ...query.Query) ([]query.Result, error) {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaitingQueries {
+		return nil, ErrBusy
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for i := range queries {
 		q := &queries[i]
 		site, ok := s.book.Site(q.Site)

@@ -166,11 +166,11 @@ type Result struct {
 
 // Limits of a query.
 const (
-	MaxDimensions = 8         // a report of more columns than this is a raw export
-	MaxClauses    = 10000     // clauses of all filters together: more is a pasted file, and costs that much memory
-	MaxDepth      = 16        // nesting of and, or, not
-	MaxPatterns   = 100       // clauses of matches and matches_not together: each is tried on every word of every day
-	MaxGroups     = 1_000_000 // rows before limit: they are all in memory at once, a few hundred bytes each
+	MaxDimensions = 8       // a report of more columns than this is a raw export
+	MaxClauses    = 10000   // clauses of all filters together: more is a pasted file, and costs that much memory
+	MaxDepth      = 16      // nesting of and, or, not
+	MaxPatterns   = 100     // clauses of matches and matches_not together: each is tried on every word of every day
+	MaxGroups     = 500_000 // rows before limit: they are all in memory at once, half a kilobyte each
 )
 
 // IsTime reports whether d is a time bucket.

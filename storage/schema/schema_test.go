@@ -21,6 +21,7 @@ func TestDateStart(t *testing.T) {
 		{"Etc/UTC", "2026-03-01", "2026-03-01T00:00:00Z"},
 		{"Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z"},
 		{"Europe/Berlin", "2026-03-30", "2026-03-29T22:00:00Z"},
+		{"Europe/Berlin", "2041-01-01", "2040-12-31T23:00:00Z"}, // after a leap year, beyond the table of changes
 		{"Asia/Kolkata", "2026-03-01", "2026-02-28T18:30:00Z"},
 		{"Pacific/Kiritimati", "2026-03-01", "2026-02-28T10:00:00Z"},
 		{"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"}, // midnight was skipped
