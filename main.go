@@ -227,7 +227,11 @@ func (a *app) input() (io.ReadCloser, error) {
 	case "-":
 		return os.Stdin, nil
 	default:
-		return os.Open(path)
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, verb.Exit(verb.ExitMissing, err)
+		}
+		return f, err
 	}
 }
 
@@ -276,6 +280,9 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if !demo { // what is made up needs no recovery
+		a.showRecovery(store) // before anything can fail: it is shown only this once
+	}
 	rooms, err := a.wire(store, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
@@ -436,9 +443,6 @@ func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context
 
 // greet says on the terminal what runs where.
 func (a *app) greet(r *rooms, g terminal.Greeting) {
-	if r.traffic == nil { // what is made up needs no recovery
-		a.showRecovery(r.store)
-	}
 	g.Key, g.KeyBeside = r.store.KeyFile()
 	if _, source := a.keyFile(); source != "" {
 		g.Key = source
@@ -481,13 +485,18 @@ func (v *healthVerb) Run(a *app) error {
 		switch {
 		case err == nil:
 			v.Listen = at.String()
-		case errors.Is(err, admin.ErrNoServer):
-			v.Listen = "127.0.0.1:8080"
-		default:
+		case !errors.Is(err, admin.ErrNoServer):
 			return err
+		case a.opt.Data != "":
+			return fmt.Errorf("no server has %s open: start it with `footfall serve`, or name where it listens with --listen", a.opt.Data)
+		default:
+			v.Listen = "127.0.0.1:8080"
 		}
 	}
-	return v.Ask()
+	if err := v.Ask(); err != nil || !a.opt.JSON {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]bool{"ok": true})
 }
 
 type completionVerb struct {

@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,6 +43,10 @@ func (v *Healthcheck) Ask() error {
 		return fmt.Errorf("ask server on %s: no answer: is it running there? --listen names another place", address.Host)
 	}
 	defer answer.Body.Close()
+	var ours struct{ Storage string }
+	if json.NewDecoder(io.LimitReader(answer.Body, 1<<10)).Decode(&ours) != nil || ours.Storage == "" {
+		return fmt.Errorf("what answers on %s is no Footfall server: --listen names another place", address.Host)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("server on %s is not ready (status %d): its log says why", address.Host, answer.StatusCode)
 	}

@@ -75,7 +75,7 @@ func Code(err error) int {
 		return e.Code
 	case errors.Is(err, storage.ErrRunning):
 		return ExitRunning
-	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile):
+	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile), errors.Is(err, storage.ErrNotKey):
 		return ExitKey
 	case errors.Is(err, storage.ErrVaultDamaged), errors.Is(err, storage.ErrDamaged):
 		return ExitDamaged
