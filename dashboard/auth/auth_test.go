@@ -237,6 +237,37 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	}
 }
 
+// Strangers who keep guessing at an account must not keep its owner out of a place from which the owner came before.
+func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
+	w, ctx := newWorld(t, nil), context.Background()
+	w.first(t)
+	guess := func(peer netip.Addr, pass string) error {
+		_, err := w.Login(ctx, auth.Peer{Addr: peer}, "ann@example.org", pass, "")
+		return err
+	}
+	home, away := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
+	if err := guess(home, password); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		_ = guess(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), "wrong")
+	}
+	var slow *auth.ThrottledError
+	if err := guess(away, password); !errors.As(err, &slow) {
+		t.Errorf("from a new place: got %v, want to wait", err)
+	}
+	if err := guess(home, password); err != nil {
+		t.Errorf("from the known place: %v", err)
+	}
+	// Mistakes at home count at home.
+	for range 6 {
+		_ = guess(home, "wrong")
+	}
+	if err := guess(home, password); !errors.As(err, &slow) {
+		t.Errorf("after mistakes at the known place: got %v, want to wait", err)
+	}
+}
+
 func TestOneSubscriberIsOneAddress(t *testing.T) {
 	w, ctx := newWorld(t, nil), context.Background()
 	w.first(t)

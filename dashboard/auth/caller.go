@@ -34,7 +34,7 @@ func (c Caller) MayRead(site account.Site) bool {
 	if site.ID == 0 {
 		return false
 	}
-	return c.user.ID != 0 || c.demo || c.token.ID != 0 && c.token.Scope == ScopeRead
+	return c.user.ID != 0 || c.demo || c.token.ID != 0 // every scope includes reading
 }
 
 // MayList reports whether the caller may see which sites there are.

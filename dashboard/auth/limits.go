@@ -15,8 +15,8 @@ const (
 	touchEvery = time.Hour           // a used login or token is written at most this often
 	cookieAge  = 400 * 24 * 3600     // seconds, the longest browsers keep; the server decides
 
-	// Guessing: some free mistakes, then a delay that doubles. It stays short enough that nobody is locked out of the own
-	// account by a stranger who types its address.
+	// Guessing: some free mistakes, then a delay that doubles, for the address and for the account. A stranger who keeps typing an
+	// account's address slows its owner down, but only where the owner has not logged in from since the server started.
 	freeAttempts = 5
 	maxDelay     = 30 * time.Second
 	forgetAfter  = 15 * time.Minute // without a further mistake

@@ -16,8 +16,11 @@ import (
 type throttle struct {
 	key [32]byte
 
-	mu      sync.Mutex // guards entries
+	mu      sync.Mutex // guards both
 	entries map[uint64]*watched
+	// known are addresses that have logged in to an account. From there its own mistakes at the address count, not those that
+	// strangers make at the account: they could keep its owner out for as long as they go on.
+	known map[[2]uint64]bool
 }
 
 type watched struct {
@@ -26,7 +29,7 @@ type watched struct {
 }
 
 func newThrottle() *throttle {
-	t := &throttle{entries: map[uint64]*watched{}}
+	t := &throttle{entries: map[uint64]*watched{}, known: map[[2]uint64]bool{}}
 	rand.Read(t.key[:])
 	return t
 }
@@ -55,17 +58,22 @@ func accountKey(email string) string { return "@" + strings.ToLower(strings.Trim
 type attempt struct {
 	t    *throttle
 	keys []uint64
-	at   time.Time
+	pair [2]uint64 // address and account, zero where there is no account
 }
 
 // begin admits an attempt or returns a *ThrottledError. keys are in the order address, account.
 func (t *throttle) begin(now time.Time, keys ...string) (*attempt, error) {
-	a := &attempt{t: t, at: now}
+	a := &attempt{t: t}
 	for _, k := range keys {
 		a.keys = append(a.keys, t.hash(k))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(a.keys) == 2 {
+		if a.pair = [2]uint64(a.keys); t.known[a.pair] {
+			a.keys = a.keys[:1]
+		}
+	}
 	var wait time.Duration
 	for _, k := range a.keys {
 		if w := t.entries[k]; w != nil {
@@ -124,10 +132,16 @@ func (t *throttle) makeRoomLocked(now time.Time) {
 // endless guesses at others.
 func (a *attempt) succeeded() {
 	a.withdraw()
+	a.t.mu.Lock()
+	defer a.t.mu.Unlock()
 	if len(a.keys) > 1 {
-		a.t.mu.Lock()
-		defer a.t.mu.Unlock()
 		delete(a.t.entries, a.keys[1])
+	}
+	if a.pair != [2]uint64{} {
+		if len(a.t.known) >= maxWatched {
+			clear(a.t.known) // they are made anew by the next logins
+		}
+		a.t.known[a.pair] = true
 	}
 }
 

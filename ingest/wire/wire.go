@@ -5,6 +5,7 @@ package wire
 import (
 	"encoding/json"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -256,7 +257,7 @@ func (r *request) domains(p page, errs *FieldErrors) []string {
 	}
 	domains := make([]string, 0, 1)
 	for part := range strings.SplitSeq(list, ",") {
-		if d := cleanHost(part); d != "" {
+		if d := cleanHost(part); d != "" && !slices.Contains(domains, d) { // one hit counts once a site
 			if len(domains) == maxDomains {
 				errs.add("domain", "should name at most "+strconv.Itoa(maxDomains)+" sites")
 				break

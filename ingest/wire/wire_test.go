@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,22 @@ func mustDecode(t *testing.T, body string) wire.Hit {
 		t.Fatalf("%s: %v", body, err)
 	}
 	return h
+}
+
+func manyDomains(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("site%d.example", i)
+	}
+	return strings.Join(list, ",")
+}
+
+// A site that is named twice is counted once: one hit is one event.
+func TestDomainsAreDistinct(t *testing.T) {
+	h := mustDecode(t, `{"n":"pageview","u":"https://x.org/","d":"a.org,www.a.org,b.org, a.org"}`)
+	if !slices.Equal(h.Domains, []string{"a.org", "b.org"}) {
+		t.Errorf("got %q", h.Domains)
+	}
 }
 
 func TestDecodeErrors(t *testing.T) {
@@ -56,7 +73,7 @@ func TestDecodeErrors(t *testing.T) {
 		"data url":             {base(`"u":"data:text/html,x"`), `{"url":["scheme is not allowed"]}`},
 		"blank domain":         {base(`"d":" , www."`), `{"domain":["can't be blank"]}`},
 		"no domain, no host":   {`{"n":"a","u":"/x"}`, `{"domain":["can't be blank"]}`},
-		"many domains":         {base(`"d":"` + strings.Repeat("a,", 33) + `"`), `{"domain":["should name at most 32 sites"]}`},
+		"many domains":         {base(`"d":"` + manyDomains(33) + `"`), `{"domain":["should name at most 32 sites"]}`},
 		"hash mode true":       {base(`"h":true`), `{"hash_mode":["is invalid"]}`},
 		"hash mode text":       {base(`"h":"x"`), `{"hash_mode":["is invalid"]}`},
 		"hash mode float":      {base(`"h":1.0`), `{"hash_mode":["is invalid"]}`},

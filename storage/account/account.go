@@ -17,6 +17,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,8 +98,19 @@ func CleanDomain(s string) (string, error) {
 			return "", invalid("domain: only letters, digits, dashes, dots, slashes and underscores are possible, not %q", r)
 		}
 	}
+	for part := range strings.SplitSeq(d, "/") {
+		if strings.Trim(part, "-._\\") == "" {
+			return "", invalid("domain: %q has a part without a letter or digit; write it like example.org", d)
+		}
+	}
+	if first, _, _ := strings.Cut(d, "/"); slices.Contains(reservedNames, first) {
+		return "", invalid("domain: %q is the name of one of Footfall's own pages; write it like example.org", first)
+	}
 	return d, nil
 }
+
+// reservedNames begin paths of the server: a site of that name could not be looked at.
+var reservedNames = []string{"api", "app", "js", "login", "setup", "sites", "metrics"}
 
 // LoadZone loads a time zone by its IANA name. The error wraps ErrInvalid and says why.
 func LoadZone(name string) (*time.Location, error) {

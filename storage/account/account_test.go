@@ -208,7 +208,7 @@ func TestCleanDomain(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", " / ", "a b.org", "a.org?x", "user@a.org", "a.org:80", "a\x00b"} {
+	for _, in := range []string{"", " / ", "a b.org", "a.org?x", "user@a.org", "a.org:80", "a\x00b", ".", "..", "-", "a.org/../b", "a.org//b", "api", "app/x", "login"} {
 		if got, err := account.CleanDomain(in); !errors.Is(err, account.ErrInvalid) {
 			t.Errorf("%q: got %q, %v", in, got, err)
 		}

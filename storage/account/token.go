@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Tokens returns all tokens, the oldest first.
@@ -30,8 +31,8 @@ func (b *Book) TokenByHash(hash [32]byte) (Token, bool) {
 // is given once. Errors wrap ErrInvalid, ErrExists or ErrFull.
 func (b *Book) AddToken(ctx context.Context, t Token) (Token, error) {
 	t.Name = strings.TrimSpace(t.Name)
-	if t.Name == "" || len(t.Name) > MaxName {
-		return Token{}, invalid("name: it must have 1 to %d characters", MaxName)
+	if t.Name == "" || len(t.Name) > MaxName || strings.ContainsFunc(t.Name, unicode.IsControl) {
+		return Token{}, invalid("name: it must have 1 to %d characters on one line", MaxName)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
