@@ -268,6 +268,18 @@ func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// A page elsewhere can point its own name at this machine: what it then asks a demo for is not the operator's wish.
+func TestDemoAddsOnlyUnderItsOwnName(t *testing.T) {
+	a := auth.New(auth.Config{Book: newWorld(t, nil).store.Accounts(), Demo: true, DemoAdds: true})
+	for host, want := range map[string]bool{"localhost:8080": true, "127.0.0.1:8080": true, "[::1]:8080": true, "127.0.0.1": true, "evil.example:8080": false, "10.0.0.1": false, "": false} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Host = host
+		if got := a.Caller(r).MayAddSites(); got != want {
+			t.Errorf("host %q: got %v, want %v", host, got, want)
+		}
+	}
+}
+
 func TestOneSubscriberIsOneAddress(t *testing.T) {
 	w, ctx := newWorld(t, nil), context.Background()
 	w.first(t)

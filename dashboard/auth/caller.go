@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -80,7 +82,7 @@ func (a *Auth) SetCookie(w http.ResponseWriter, r *http.Request, value string) {
 
 // Caller returns who sent r, by cookie. Without a living session that is the anonymous Caller.
 func (a *Auth) Caller(r *http.Request) Caller {
-	c := Caller{demo: a.demo, adds: a.demoAdds}
+	c := Caller{demo: a.demo, adds: a.demoAdds && ownMachine(r.Host)}
 	cookie := a.Cookie(r)
 	if cookie == "" {
 		return c
@@ -110,7 +112,7 @@ func (a *Auth) byCookie(ctx context.Context, cookie string, c Caller) Caller {
 
 // Opened returns the Caller of a cookie just made by Login or Setup, before the browser has it.
 func (a *Auth) Opened(ctx context.Context, cookie string) Caller {
-	return a.byCookie(ctx, cookie, Caller{demo: a.demo, adds: a.demoAdds})
+	return a.byCookie(ctx, cookie, Caller{demo: a.demo})
 }
 
 // Bearer returns who sent r, by bearer token. Errors: ErrNoToken, ErrWrongToken.
@@ -146,4 +148,14 @@ func NewToken(ctx context.Context, book *account.Book, name, scope string, now t
 		Name: name, Scope: scope, Prefix: text[:prefixChars], Hash: sha256.Sum256([]byte(text)), Created: now,
 	})
 	return text, t, err
+}
+
+// ownMachine reports whether a Host header names this machine. A page elsewhere can point a name of its own at 127.0.0.1 and
+// then speak for that name; it cannot make a browser say localhost.
+func ownMachine(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
