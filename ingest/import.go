@@ -61,18 +61,13 @@ func (cmd *Import) Run(c *verb.Context) error {
 
 // findSite returns the site a person named and its zone.
 func findSite(c *verb.Context, name string) (account.Site, *time.Location, error) {
-	domain, err := account.CleanDomain(name)
+	site, err := c.Site(name)
 	if err != nil {
-		return account.Site{}, nil, verb.Exit(verb.ExitUsage, err)
-	}
-	site, ok := c.Store.Accounts().SiteByDomain(domain)
-	if !ok {
-		return account.Site{}, nil, verb.Exit(verb.ExitMissing,
-			fmt.Errorf("site %s is not set up here: see `footfall site list`, add it with `footfall site add %s --timezone ZONE`", domain, domain))
+		return account.Site{}, nil, err
 	}
 	zone, err := site.Location()
 	if err != nil {
-		return account.Site{}, nil, fmt.Errorf("site %s: %w", domain, err)
+		return account.Site{}, nil, fmt.Errorf("site %s: %w", site.Domain, err)
 	}
 	return site, zone, nil
 }

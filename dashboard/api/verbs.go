@@ -67,7 +67,7 @@ func (*SiteList) Run(c *verb.Context) error {
 
 // Run destroys a site and its data key.
 func (v *SiteRemove) Run(c *verb.Context) error {
-	site, err := siteNamed(c, v.Domain)
+	site, err := c.Site(v.Domain)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (v *SiteRemove) Run(c *verb.Context) error {
 
 // Run answers one query with what /api/v2/query answers.
 func (v *Query) Run(c *verb.Context) error {
-	site, err := siteNamed(c, v.Site)
+	site, err := c.Site(v.Site)
 	if err != nil {
 		return err
 	}
@@ -120,17 +120,4 @@ func (v *Query) Run(c *verb.Context) error {
 	e := json.NewEncoder(c.Out)
 	e.SetEscapeHTML(false)
 	return e.Encode(asked.Answer(result))
-}
-
-// siteNamed finds the site a person names on the command line.
-func siteNamed(c *verb.Context, name string) (account.Site, error) {
-	domain, err := account.CleanDomain(name)
-	if err != nil {
-		return account.Site{}, verb.Exit(verb.ExitUsage, err)
-	}
-	site, ok := c.Store.Accounts().SiteByDomain(domain)
-	if !ok {
-		return account.Site{}, verb.Exit(verb.ExitMissing, fmt.Errorf("there is no site %s: `footfall site list` shows them", domain))
-	}
-	return site, nil
 }

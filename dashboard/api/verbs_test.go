@@ -38,7 +38,7 @@ func TestSiteVerbs(t *testing.T) {
 		{"list", &api.SiteList{}, false, "a.org        Etc/UTC        2026-05-20\nexample.org  Europe/Berlin  2026-05-20\n", 0, ""},
 		{"remove asks back", &api.SiteRemove{Domain: "a.org"}, false, "", verb.ExitUsage, "--yes"},
 		{"remove", &api.SiteRemove{Domain: "a.org", Yes: true}, false, "removed a.org and destroyed the key of its data\n", 0, ""},
-		{"remove twice", &api.SiteRemove{Domain: "a.org", Yes: true}, false, "", verb.ExitMissing, "there is no site a.org"},
+		{"remove twice", &api.SiteRemove{Domain: "a.org", Yes: true}, false, "", verb.ExitMissing, "site a.org is not set up here"},
 		{"list for programs", &api.SiteList{}, true, "[\n  {\n    \"domain\": \"example.org\",\n    \"timezone\": \"Europe/Berlin\",\n    \"created\": \"2026-05-20T10:30:15Z\"\n  }\n]\n", 0, ""},
 	} {
 		out, err := s.run(c.verb, c.json, "")

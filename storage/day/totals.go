@@ -115,21 +115,25 @@ func (v *View) countVisits(text *Text) (*Totals, error) {
 	return t, nil
 }
 
+// shape returns what every count of events needs: the visitor of each visit, where its rows begin, and the names of events.
+func (v *View) shape() (of, starts []uint32, names *Text, err error) {
+	if of, err = v.VisitorOf(); err != nil {
+		return nil, nil, nil, err
+	}
+	if starts, err = v.RowStarts(); err != nil {
+		return nil, nil, nil, err
+	}
+	names, err = v.Text(schema.EventName)
+	return of, starts, names, err
+}
+
 // countRows counts rows by their code, engagement left out.
 func (v *View) countRows(text *Text) (*Totals, error) {
-	of, err := v.VisitorOf()
+	of, starts, names, err := v.shape()
 	if err != nil {
 		return nil, err
 	}
-	starts, err := v.RowStarts()
-	if err != nil {
-		return nil, err
-	}
-	names, err := v.Text(schema.EventName)
-	if err != nil {
-		return nil, err
-	}
-	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
+	pageview, engagement := names.Code(Pageview), names.Code(Engagement)
 	t := newTotals(text.Words)
 	visitor, last := make([]uint32, len(text.Words)), make([]uint32, len(text.Words))
 	for visit := range uint32(v.Visits) {
@@ -181,15 +185,7 @@ func (v *View) countHours(zone *time.Location) (*Hours, error) {
 		*l = make([]uint32, 24)
 	}
 	h.EndDurations = make([]uint64, 24)
-	of, err := v.VisitorOf()
-	if err != nil {
-		return nil, err
-	}
-	starts, err := v.RowStarts()
-	if err != nil {
-		return nil, err
-	}
-	names, err := v.Text(schema.EventName)
+	of, starts, names, err := v.shape()
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +196,7 @@ func (v *View) countHours(zone *time.Location) (*Hours, error) {
 		}
 	}
 	times, begins, durations, pageviews, bounces := n[0], n[1], n[2], n[3], n[4]
-	pageview, engagement := codeOf(names.Words, Pageview), codeOf(names.Words, Engagement)
+	pageview, engagement := names.Code(Pageview), names.Code(Engagement)
 	hour := v.WallHours(zone)
 	var byRow, present distinctHours
 	for visit := range v.Visits {
@@ -269,15 +265,7 @@ func (v *View) VisitorsWith(name string) (rows column.Rows, ok bool, err error) 
 // visitorsByName returns, by code of the event name, the visitors that have such an event, ascending. One pass: a day may have as
 // many names as rows.
 func (v *View) visitorsByName() ([][]uint32, error) {
-	of, err := v.VisitorOf()
-	if err != nil {
-		return nil, err
-	}
-	starts, err := v.RowStarts()
-	if err != nil {
-		return nil, err
-	}
-	names, err := v.Text(schema.EventName)
+	of, starts, names, err := v.shape()
 	if err != nil {
 		return nil, err
 	}

@@ -7,11 +7,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
 	"footfall/storage"
+	"footfall/storage/account"
 )
 
 // Context is one run of a verb. Results go to Out, progress and remarks to Err.
@@ -40,6 +42,20 @@ func (c *Context) PrintJSON(v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// Site returns the site that a person named.
+func (c *Context) Site(name string) (account.Site, error) {
+	domain, err := account.CleanDomain(name)
+	if err != nil {
+		return account.Site{}, Exit(ExitUsage, err)
+	}
+	site, ok := c.Store.Accounts().SiteByDomain(domain)
+	if !ok {
+		return account.Site{}, Exit(ExitMissing,
+			fmt.Errorf("site %s is not set up here: see `footfall site list`, add it with `footfall site add %s --timezone ZONE`", domain, domain))
+	}
+	return site, nil
 }
 
 // Exit codes, documented in the README.
