@@ -8,7 +8,6 @@
 package day
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -71,10 +70,6 @@ var (
 )
 
 func propKey(prop string) columnKey { return columnKey{schema.EventProps, prop} }
-
-func (k columnKey) compare(o columnKey) int {
-	return cmp.Or(cmp.Compare(k.id, o.id), cmp.Compare(k.prop, o.prop))
-}
 
 // Numbers returns a number column: event columns one value a row (times in seconds from Begin), visit columns one a visit.
 func (v *View) Numbers(id schema.ID) ([]uint32, error) {
