@@ -37,6 +37,7 @@ func (c *cache) take(key dayKey, generation uint32) *day.View {
 
 // put accounts for what a view holds after it was read.
 func (c *cache) put(key dayKey, generation uint32, v *day.View) {
+	v.Rest()
 	bytes := v.Bytes()
 	c.mu.Lock()
 	defer c.mu.Unlock()

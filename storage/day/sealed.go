@@ -70,9 +70,7 @@ type sealed struct {
 	ends    []int // of the chunks, in the run of bytes
 	fetch   Fetch
 	summary Summary
-	// The chunk used last. Small columns share one.
-	last      int
-	lastChunk []byte
+	chunks  map[int][]byte // fetched since the last Rest
 }
 
 // Summary returns the metrics of the whole day.
@@ -99,7 +97,7 @@ func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	if version := r.byte(); version != headerVersion {
 		return nil, fmt.Errorf("%w: version %d", ErrHeader, version)
 	}
-	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, last: -1}
+	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, chunks: map[int][]byte{}}
 	v := &View{Date: date, source: s, Zone: r.string(), Begin: r.varint(),
 		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, totals: map[columnKey]*Totals{}}
 	var n [7]uint64
@@ -150,7 +148,7 @@ func (r *reader) wide() uint64 {
 	return x
 }
 
-// bytes returns a stream, or ok = false if the day has none of that name. The bytes are valid until the next call.
+// bytes returns a stream, or ok = false if the day has none of that name. The bytes are valid until the next Rest.
 func (s *sealed) bytes(kind byte, id schema.ID, index int) (b []byte, ok bool, err error) {
 	st, ok := s.streams[streamID{kind, id, uint32(index)}]
 	if !ok {
@@ -179,17 +177,18 @@ func (s *sealed) bytes(kind byte, id schema.ID, index int) (b []byte, ok bool, e
 }
 
 func (s *sealed) chunk(i, length int) ([]byte, error) {
-	if i != s.last {
-		b, err := s.fetch(i)
-		if err != nil {
-			return nil, err
-		}
-		if len(b) != length {
-			return nil, fmt.Errorf("%w: chunk %d has %d bytes, not %d", column.ErrCorrupt, i, len(b), length)
-		}
-		s.last, s.lastChunk = i, b
+	if b := s.chunks[i]; b != nil {
+		return b, nil
 	}
-	return s.lastChunk, nil
+	b, err := s.fetch(i)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) != length {
+		return nil, fmt.Errorf("%w: chunk %d has %d bytes, not %d", column.ErrCorrupt, i, len(b), length)
+	}
+	s.chunks[i] = b
+	return b, nil
 }
 
 func (s *sealed) numbers(v *View, id schema.ID) ([]uint32, error) {

@@ -355,7 +355,10 @@ func (v *View) Bytes() int {
 	}
 	n += len(v.ends) * 4 * v.Visits
 	if v.source != nil {
-		n += 32*len(v.source.streams) + len(v.source.lastChunk)
+		n += 32 * len(v.source.streams)
+		for _, c := range v.source.chunks {
+			n += len(c)
+		}
 	}
 	return n
 }
@@ -366,6 +369,16 @@ func (t *Text) bytes() int {
 		n += len(w)
 	}
 	return n
+}
+
+// Rest forgets the chunks that columns were decoded from: they are of use only while one after another is asked for.
+func (v *View) Rest() {
+	if v.source == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	clear(v.source.chunks)
 }
 
 // Shrink forgets the decoded columns of a sealed day, but not its totals.
@@ -379,5 +392,5 @@ func (v *View) Shrink() {
 	clear(v.texts)
 	clear(v.sparse)
 	v.visit, v.ends, v.starts, v.visitor = nil, nil, nil, nil
-	v.source.last, v.source.lastChunk = -1, nil
+	clear(v.source.chunks)
 }
