@@ -70,7 +70,8 @@ type sealed struct {
 	ends    []int // of the chunks, in the run of bytes
 	fetch   Fetch
 	summary Summary
-	chunks  map[int][]byte // fetched since the last Rest
+	chunks  map[int][]byte        // fetched since the last Rest
+	known   map[streamID][]string // dictionaries
 }
 
 // Summary returns the metrics of the whole day.
@@ -97,7 +98,7 @@ func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	if version := r.byte(); version != headerVersion {
 		return nil, fmt.Errorf("%w: version %d", ErrHeader, version)
 	}
-	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, chunks: map[int][]byte{}}
+	s := &sealed{streams: map[streamID]stream{}, fetch: fetch, chunks: map[int][]byte{}, known: map[streamID][]string{}}
 	v := &View{Date: date, source: s, Zone: r.string(), Begin: r.varint(),
 		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, totals: map[columnKey]*Totals{}}
 	var n [7]uint64
@@ -232,13 +233,21 @@ func (s *sealed) must(kind byte, id schema.ID, index int) ([]byte, error) {
 	return b, err
 }
 
-// words returns a dictionary; a column without one has only "".
+// words returns a dictionary; a column without one has only "". Columns and totals of one dictionary share it.
 func (s *sealed) words(id schema.ID, index int) ([]string, error) {
+	key := streamID{kindWords, id, uint32(index)}
+	if w := s.known[key]; w != nil {
+		return w, nil
+	}
 	b, ok, err := s.bytes(kindWords, id, index)
 	if err != nil || !ok {
 		return []string{""}, err
 	}
-	return column.Words(b)
+	w, err := column.Words(b)
+	if err == nil {
+		s.known[key] = w
+	}
+	return w, err
 }
 
 func (s *sealed) text(v *View, id schema.ID) (*Text, error) {

@@ -341,31 +341,38 @@ func (v *View) Bytes() int {
 	for _, c := range v.numbers {
 		n += 4 * len(c)
 	}
+	words := 0
 	for _, t := range v.texts {
-		n += t.bytes()
+		n += 4 * len(t.Codes)
+		words += textBytes(t.Words)
 	}
 	for _, s := range v.sparse {
-		n += 4*len(s.Rows) + (&Text{s.Codes, s.Words}).bytes()
+		n += 8 * len(s.Rows)
+		words += textBytes(s.Words)
 	}
 	for _, t := range v.totals {
-		n += (&Text{Words: t.Words}).bytes() + 24*len(t.Words)
+		n += (28 + 16) * len(t.Words) // a list may have words of its own beside the shared ones, for ""
 	}
 	if v.visit != nil {
 		n += 5 * 4 * v.Visits
 	}
 	n += len(v.ends) * 4 * v.Visits
 	if v.source != nil {
+		words = 0
+		for _, w := range v.source.known {
+			words += textBytes(w)
+		}
 		n += 32 * len(v.source.streams)
 		for _, c := range v.source.chunks {
 			n += len(c)
 		}
 	}
-	return n
+	return n + words
 }
 
-func (t *Text) bytes() int {
-	n := 4*len(t.Codes) + 16*len(t.Words)
-	for _, w := range t.Words {
+func textBytes(words []string) int {
+	n := 16 * len(words)
+	for _, w := range words {
 		n += len(w)
 	}
 	return n
