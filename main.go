@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,8 +33,6 @@ import (
 	"footfall/dashboard/terminal"
 	"footfall/dashboard/web"
 	"footfall/ingest"
-	"footfall/ingest/agent"
-	"footfall/ingest/geo"
 	"footfall/ingest/source"
 	"footfall/ingest/visitor"
 	"footfall/ingest/workload"
@@ -351,13 +348,10 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
 	r := &rooms{store: store, metrics: metrics.New(), log: a.log}
-	bots, countries, names := asset("data/bots.txt"), asset("data/country.mmdb"), asset("data/sources.tsv")
-	agents, err1 := agent.New(bots)
-	places, err2 := geo.New(countries)
-	var err3, err4 error
-	r.sources, err3 = source.New(names)
-	r.ingest, err4 = ingest.New(ingest.Config{Store: store, Agents: agents, Places: places, Sources: r.sources, Trusted: proxies, Logger: a.log})
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	var err1, err2 error
+	r.sources, err1 = ingest.BuiltSources()
+	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Sources: r.sources, Trusted: proxies, Logger: a.log})
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
@@ -370,15 +364,6 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 		r.traffic = workload.Demo()
 	}
 	return r, err
-}
-
-// asset returns a built file, nil if there is none.
-func asset(name string) []byte {
-	b, err := fs.ReadFile(assets.Dist, name)
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // count shows the counters of ingestion among the metrics.
@@ -416,7 +401,7 @@ func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context
 	return func(ctx context.Context, s *admin.Session) (err error) {
 		defer func() { // a bug in a verb must not stop the counting of visits
 			if recover() != nil {
-				a.log.Error("verb ended in a panic: this is a bug", "stack", string(debug.Stack()))
+				a.log.Error("verb ended in a panic: this is a bug", "stack", web.Callers())
 				err = errors.New("internal error: the server's log tells more")
 			}
 		}()

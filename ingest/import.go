@@ -41,7 +41,7 @@ func (cmd *Import) Run(c *verb.Context) error {
 	if err != nil {
 		return err
 	}
-	sources, err := builtSources()
+	sources, err := BuiltSources()
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}

@@ -84,7 +84,7 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 		cfg.Places, errs[1] = builtPlaces()
 	}
 	if cfg.Sources == nil {
-		cfg.Sources, errs[2] = builtSources()
+		cfg.Sources, errs[2] = BuiltSources()
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err

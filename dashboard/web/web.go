@@ -208,14 +208,14 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request, route string) {
 	if err, ok := p.(runtime.Error); ok {
 		kind = err.Error()
 	}
-	s.log.Error("request ended in a panic: this is a bug", "route", route, "kind", kind, "stack", callers())
+	s.log.Error("request ended in a panic: this is a bug", "route", route, "kind", kind, "stack", Callers())
 	if rec, ok := w.(*recorder); !ok || !rec.wrote {
 		sendJSON(w, http.StatusInternalServerError, `{"error":"internal server error"}`)
 	}
 }
 
-// callers lists the functions that led to a panic, innermost first, without their arguments.
-func callers() string {
+// Callers lists the functions that led to a panic, innermost first, without their arguments.
+func Callers() string {
 	pc := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(4, pc)])
 	var b strings.Builder
