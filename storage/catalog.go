@@ -91,11 +91,11 @@ func (s *Store) setEntryLocked(key dayKey, e entry) {
 	s.catalog[key.site][key.date] = e
 }
 
-// datesLocked returns the days of a site that are sealed or open, ascending.
+// datesLocked returns the days of a site that hold events, sealed or open, ascending.
 func (s *Store) datesLocked(site schema.Site) []schema.Date {
 	dates := slices.Collect(maps.Keys(s.catalog[site]))
-	for k := range s.days {
-		if _, sealed := s.catalog[site][k.date]; k.site == site && !sealed {
+	for k, od := range s.days {
+		if _, sealed := s.catalog[site][k.date]; k.site == site && !sealed && od.open.Rows() > 0 {
 			dates = append(dates, k.date)
 		}
 	}

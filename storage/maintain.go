@@ -143,18 +143,11 @@ func (s *Store) Count(site schema.Site) (events int64) {
 func (s *Store) Span(site schema.Site) (first, last schema.Date, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, d := range s.datesLocked(site) {
-		if od := s.days[dayKey{site, d}]; od != nil && od.open.Rows() == 0 {
-			if _, sealed := s.catalog[site][d]; !sealed {
-				continue
-			}
-		}
-		if !ok {
-			first, ok = d, true
-		}
-		last = d
+	dates := s.datesLocked(site)
+	if len(dates) == 0 {
+		return 0, 0, false
 	}
-	return first, last, ok
+	return dates[0], dates[len(dates)-1], true
 }
 
 // Current returns how many distinct visitors had an event in the five minutes before now. Imported events do not count.

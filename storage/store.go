@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -244,19 +243,13 @@ func (s *Store) Close() error {
 
 func (s *Store) closeFiles() error {
 	var errs []error
-	for _, c := range []io.Closer{closer(s.db != nil, s.db), closer(s.vault != nil, s.vault)} {
-		if c != nil {
-			errs = append(errs, c.Close())
-		}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.vault != nil {
+		errs = append(errs, s.vault.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func closer(there bool, c io.Closer) io.Closer {
-	if there {
-		return c
-	}
-	return nil
 }
 
 // Accounts returns sites, people and tokens.
@@ -350,18 +343,13 @@ func (s *Store) Days(site schema.Site, first, last schema.Date) ([]query.Day, er
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []query.Day
-	add := func(date schema.Date) {
+	for _, date := range s.datesLocked(site) {
+		if date < first || date > last {
+			continue
+		}
 		e, sealed := s.catalog[site][date]
 		open := s.days[dayKey{site, date}]
-		if !sealed && (open == nil || open.open.Rows() == 0) {
-			return
-		}
 		out = append(out, query.Day{Date: date, Views: func() ([]*day.View, func(), error) { return s.views(site, date, e, sealed, open) }})
-	}
-	for _, date := range s.datesLocked(site) {
-		if date >= first && date <= last {
-			add(date)
-		}
 	}
 	return out, nil
 }

@@ -51,6 +51,15 @@ func pageview(at time.Time, visit uint32, visitor uint64, fresh bool, path strin
 	return r
 }
 
+func mustOpenDay(t testing.TB, s *storage.Store, site account.Site, date schema.Date) *day.Open {
+	t.Helper()
+	o, err := s.OpenDay(site.ID, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 func mustAppend(t testing.TB, s *storage.Store, o *day.Open, rows ...day.Row) {
 	t.Helper()
 	c, err := s.Append(o, rows...)
@@ -81,10 +90,7 @@ func TestEventsSurviveReopenAndSealing(t *testing.T) {
 	}
 	site := mustSite(t, s)
 	date := schema.DateOf(c.now)
-	o, err := s.OpenDay(site.ID, date)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, date)
 	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"), pageview(c.now.Add(time.Minute), 0, 1, false, "/a"))
 	mustAppend(t, s, o, pageview(c.now.Add(time.Minute), 1, 2, true, "/"))
 	check := func(when string) {
@@ -224,10 +230,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 			t.Errorf("import %d: got %v visitors, want %v", round, got, want)
 		}
 	}
-	o, err := s.OpenDay(site.ID, date)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, date)
 	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
 	if got := total(t, s, site.ID, query.Visitors, date, date); got != 5 {
 		t.Errorf("sealed and open part: got %v visitors, want 5", got)
@@ -250,10 +253,7 @@ func TestRemovedSiteIsGone(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
 	s := mustOpen(t, dir, c)
 	site := mustSite(t, s)
-	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, schema.DateOf(c.now))
 	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
 	s.Dropped(site.ID, o.Date, "bot", 3)
 	if err := s.RemoveSite(ctx, site.ID); err != nil {
@@ -298,10 +298,7 @@ func TestFullFileRefusesEventsAndAnswers(t *testing.T) {
 	}
 	site := mustSite(t, s)
 	date := schema.DateOf(c.now)
-	o, err := s.OpenDay(site.ID, date)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, date)
 	acknowledged := uint32(0)
 	for {
 		commit, err := s.Append(o, pageview(c.now, acknowledged, uint64(acknowledged)+1, true, "/"+string(make([]byte, 1500))))
@@ -373,10 +370,7 @@ func TestRowThatDoesNotFitIsRefused(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
 	s := mustOpen(t, dir, c)
 	site := mustSite(t, s)
-	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, schema.DateOf(c.now))
 	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
 	for name, row := range map[string]day.Row{
 		"a day early":   pageview(c.now.Add(-24*time.Hour), 1, 2, true, "/"),
@@ -404,10 +398,7 @@ func TestMadeUpNamesAreBounded(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
 	s := mustOpen(t, t.TempDir(), c)
 	site := mustSite(t, s)
-	o, err := s.OpenDay(site.ID, schema.DateOf(c.now))
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := mustOpenDay(t, s, site, schema.DateOf(c.now))
 	var rows []day.Row
 	for i := range uint32(day.MaxNames + 50) {
 		r := pageview(c.now, i, uint64(i), true, "/")
