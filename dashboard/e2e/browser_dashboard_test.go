@@ -110,8 +110,9 @@ func testPeriod(b *tab) {
 
 func testChart(b *tab) {
 	fresh(b)
-	// The table says in words what the canvas shows: 28 days, and their sum is the card's number.
-	b.same(`[getComputedStyle($("chart-table")).display, $("chart-table").querySelectorAll("tbody tr").length, !!$("chart").querySelector("canvas")]`, []any{"block", 28, true})
+	// The table says in words what the canvas shows: 28 days, and their sum is the card's number. The canvas is drawn by
+	// a script that is loaded only when there is a chart: a moment later.
+	b.until(`[getComputedStyle($("chart-table")).display, $("chart-table").querySelectorAll("tbody tr").length, !!$("chart").querySelector("canvas")]`, []any{"block", 28, true})
 	b.click(id("card-pageviews") + " .card-pick")
 	b.until(`settled() && [$("chart").dataset.metric, query().get("metric"), $("card-pageviews").querySelector("[aria-pressed]").ariaPressed]`, []any{"pageviews", "pageviews", "true"})
 	b.until(`[...$("chart-table").querySelectorAll("tbody tr td:nth-of-type(1)")].map(c => Number(c.innerText.replaceAll(/\D/g, ""))).reduce((a, b) => a + b) === Number(cards("pageviews")[0])`, true)
