@@ -86,6 +86,7 @@ type verbs struct {
 	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
 	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
 	Check       verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
+	Inspect     verb.Inspect   `cmd:"" help:"Show where the bytes are: file, sites, days, columns."`
 	Healthcheck healthVerb     `cmd:"" help:"Ask a running server whether it is well."`
 	Version     versionVerb    `cmd:"" help:"Print the version."`
 	Completion  completionVerb `cmd:"" help:"Print the completion script of a shell."`

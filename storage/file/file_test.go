@@ -442,6 +442,15 @@ func TestScanMayWrite(t *testing.T) {
 	if binary.BigEndian.Uint64(kept[1]) != 2 {
 		t.Error("a key that was kept has changed")
 	}
+	bytes, keys := 0, 0
+	err = db.Sizes(context.Background(), file.Days, nil, func(k []byte, size int) error {
+		keys++
+		bytes += len(k) + size
+		return nil
+	})
+	if want := 980*(8+5000) + 20*(8+3); err != nil || keys != 1000 || bytes != want {
+		t.Errorf("%d keys with %d bytes, want %d: %v", keys, bytes, want, err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	err = db.Scan(ctx, file.Days, nil, func(k, v []byte) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {

@@ -48,6 +48,20 @@ func (db *DB) Get(b Bucket, key []byte) (value []byte, err error) {
 // fn's to keep. fn runs outside of any transaction and may write. Changes made while a scan runs are seen if they
 // lie ahead of it and within 256 pairs not yet handed out; what was there at the start and is not deleted is always seen.
 func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, value []byte) error) error {
+	return db.scan(ctx, b, prefix, true, func(p pair) error { return fn(p.key, p.value) })
+}
+
+// Sizes is Scan with the length of each value in place of the value, which is not read.
+func (db *DB) Sizes(ctx context.Context, b Bucket, prefix []byte, fn func(key []byte, size int) error) error {
+	return db.scan(ctx, b, prefix, false, func(p pair) error { return fn(p.key, p.size) })
+}
+
+type pair struct {
+	key, value []byte
+	size       int // of value
+}
+
+func (db *DB) scan(ctx context.Context, b Bucket, prefix []byte, values bool, fn func(pair) error) error {
 	if !b.valid() {
 		return fmt.Errorf("scan: no bucket %d", b)
 	}
@@ -56,12 +70,12 @@ func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, va
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
-		pairs, more, err := db.chunk(b, prefix, after)
+		pairs, more, err := db.chunk(b, prefix, after, values)
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
 		for _, p := range pairs {
-			if err := fn(p.key, p.value); err != nil {
+			if err := fn(p); err != nil {
 				return err
 			}
 		}
@@ -72,10 +86,8 @@ func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, va
 	}
 }
 
-type pair struct{ key, value []byte }
-
 // chunk copies pairs after a key out of one short transaction; more tells whether there may be others.
-func (db *DB) chunk(b Bucket, prefix, after []byte) (pairs []pair, more bool, err error) {
+func (db *DB) chunk(b Bucket, prefix, after []byte, values bool) (pairs []pair, more bool, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket([]byte{byte(b)}).Cursor()
 		k, v := c.Seek(prefix)
@@ -86,15 +98,19 @@ func (db *DB) chunk(b Bucket, prefix, after []byte) (pairs []pair, more bool, er
 		}
 		size := 0
 		for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			if len(pairs) > 0 && (len(pairs) == scanPairs || size+len(k)+len(v) > scanBytes) {
+			p := pair{k, v, len(v)}
+			if !values {
+				p.value = nil
+			}
+			if len(pairs) > 0 && (len(pairs) == scanPairs || size+len(p.key)+len(p.value) > scanBytes) {
 				more = true
 				break
 			}
 			if b == Meta && k[0] == 0 {
 				continue
 			}
-			pairs = append(pairs, pair{k, v})
-			size += len(k) + len(v)
+			pairs = append(pairs, p)
+			size += len(p.key) + len(p.value)
 		}
 		// Copied in one piece: the transaction's memory is gone when it ends.
 		buf := make([]byte, 0, size)
@@ -102,7 +118,7 @@ func (db *DB) chunk(b Bucket, prefix, after []byte) (pairs []pair, more bool, er
 			n := len(buf)
 			buf = append(append(buf, p.key...), p.value...)
 			m := n + len(p.key)
-			pairs[i] = pair{buf[n:m:m], buf[m:len(buf):len(buf)]}
+			pairs[i].key, pairs[i].value = buf[n:m:m], buf[m:len(buf):len(buf)]
 		}
 		return nil
 	})
@@ -158,6 +174,7 @@ func (db *DB) checkTree(ctx context.Context, txid uint64, progress func(done, to
 type Stats struct {
 	Size    int64 // bytes of the file
 	Free    int64 // bytes of pages inside the file that hold nothing
+	Tail    int64 // bytes behind the last page that was ever used
 	Commits uint64
 	Ops     uint64 // ops in those commits
 	Queued  int    // ops that wait now
@@ -177,5 +194,11 @@ func (db *DB) Stats() Stats {
 	}
 	b := db.bolt.Stats()
 	s.Free = int64(b.FreePageN+b.PendingPageN) * pageSize
+	if !db.wedged.Load() {
+		_ = db.view(func(tx *bolt.Tx) error {
+			s.Tail = max(0, s.Size-tx.Size())
+			return nil
+		})
+	}
 	return s
 }
