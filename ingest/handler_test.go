@@ -50,6 +50,15 @@ func dayName(site schema.Site, d schema.Date) string { return fmt.Sprintf("%d %s
 
 func (m *memory) Site(domain string) (account.Site, bool) { s, ok := m.sites[domain]; return s, ok }
 
+func (m *memory) Has(site schema.Site) bool {
+	for _, s := range m.sites {
+		if s.ID == site {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *memory) Salt(zone string, d schema.Date) (salt [32]byte, err error) {
 	copy(salt[:], zone+d.String())
 	return salt, nil
@@ -372,6 +381,20 @@ func TestMidnightEndsVisits(t *testing.T) {
 	}
 	if rows := w.store.rows["2 2026-07-01"]; len(rows) != 2 {
 		t.Errorf("got %d rows before midnight, want 2", len(rows))
+	}
+}
+
+func TestSweepForgetsRemovedSites(t *testing.T) {
+	w := newWorld(t)
+	w.send("", `{"n":"pageview","u":"https://example.com","d":"example.com,berlin.example"}`)
+	delete(w.store.sites, "berlin.example")
+	w.Sweep()
+	if n := w.Lanes(); n != 1 {
+		t.Errorf("got %d lanes, want 1", n)
+	}
+	w.send("", pageview)
+	if rows := w.store.rows["1 2026-07-01"]; len(rows) != 2 || rows[1].New != nil {
+		t.Errorf("got rows %+v, want the visit of the other site to go on", rows)
 	}
 }
 

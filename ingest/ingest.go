@@ -37,6 +37,7 @@ type Config struct {
 // row is on disk when Wait returns nil. Its errors are those of storage.Store.
 type store interface {
 	Site(domain string) (account.Site, bool)
+	Has(site schema.Site) bool
 	Salt(zone string, day schema.Date) ([32]byte, error)
 	OpenDay(site schema.Site, day schema.Date) (*day.Open, error)
 	Append(o *day.Open, row day.Row) (storage.Commit, error)
@@ -47,6 +48,11 @@ type store interface {
 type live struct{ *storage.Store }
 
 func (s live) Site(domain string) (account.Site, bool) { return s.Accounts().SiteByDomain(domain) }
+
+func (s live) Has(site schema.Site) bool {
+	_, ok := s.Accounts().Site(site)
+	return ok
+}
 
 func (s live) Append(o *day.Open, row day.Row) (storage.Commit, error) { return s.Store.Append(o, row) }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,13 +54,20 @@ func (h *Handler) lane(site account.Site) (*lane, error) {
 	return l, nil
 }
 
-// Sweep forgets the visits of days that have ended. It is to be called after each midnight, with storage's Maintain; it
-// frees memory, and correctness does not hang on it.
+// Sweep forgets the visits of days that have ended, and sites that were removed. It is to be called after each midnight, with
+// storage's Maintain; it frees memory, and correctness does not hang on it.
 func (h *Handler) Sweep() {
 	now := h.clock.unix()
 	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, l := range h.lanes {
+	lanes := slices.Collect(maps.Values(h.lanes))
+	h.mu.RUnlock()
+	for _, l := range lanes {
+		if !h.store.Has(l.site) { // its number is never given again, so nobody needs another lane beside this one
+			h.mu.Lock()
+			delete(h.lanes, l.site)
+			h.mu.Unlock()
+			continue
+		}
 		l.mu.Lock()
 		if l.open != nil && l.open.Date != l.date(now) {
 			l.open, l.table = nil, nil

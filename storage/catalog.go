@@ -110,11 +110,31 @@ func (s *Store) sealedView(key dayKey, e entry) (v *day.View, release func(), er
 			return nil, nil, err
 		}
 	}
-	return v, func() { s.cache.put(key, e.generation, v) }, nil
+	return v, func() {
+		s.cache.put(key, e.generation, v)
+		if !s.current(key, e) { // it was read while the day went: nobody would ever drop it
+			s.cache.drop(key)
+		}
+	}, nil
 }
 
-// readSealed opens a sealed day from the file.
+// current reports whether the catalog still has the day as e.
+func (s *Store) current(key dayKey, e entry) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.catalog[key.site][key.date] == e
+}
+
+// readSealed opens a sealed day from the file. What goes wrong because the day goes meanwhile, or the key of its site, is errStale.
 func (s *Store) readSealed(key dayKey, e entry) (*day.View, error) {
+	v, err := s.openSealed(key, e)
+	if err != nil && !s.current(key, e) {
+		return nil, errStale
+	}
+	return v, err
+}
+
+func (s *Store) openSealed(key dayKey, e entry) (*day.View, error) {
 	generation, header, err := s.header(key)
 	if err != nil {
 		return nil, err
@@ -135,7 +155,11 @@ func (s *Store) readSealed(key dayKey, e entry) (*day.View, error) {
 		if value == nil {
 			return nil, s.chunkGone(key, generation, i)
 		}
-		return sealer.Open(nil, value, place(file.Days, k, typeChunk))
+		plain, err := sealer.Open(nil, value, place(file.Days, k, typeChunk))
+		if err != nil && !s.current(key, e) {
+			return nil, errStale
+		}
+		return plain, err
 	})
 }
 

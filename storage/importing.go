@@ -21,6 +21,7 @@ type Import struct {
 	site  schema.Site
 	days  map[schema.Date]*publication
 	ended bool
+	err   error // of the Add that failed: some of its day may be in the file, so nothing can be committed
 }
 
 // Import begins an import. Errors: ErrNoSite, ErrSiteBusy.
@@ -41,8 +42,16 @@ func (im *Import) markKey() []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, uint32(im.site)), 0)
 }
 
-// Add seals a day that was built in memory and writes it, not yet visible. Each day can be added once.
+// Add seals a day that was built in memory and writes it, not yet visible. Each day can be added once. After a failure only Abort
+// is left.
 func (im *Import) Add(ctx context.Context, o *day.Open) error {
+	if im.err == nil {
+		im.err = im.add(ctx, o)
+	}
+	return im.err
+}
+
+func (im *Import) add(ctx context.Context, o *day.Open) error {
 	if im.ended || o.Site != im.site || im.days[o.Date] != nil {
 		return errors.New("import: internal error: day added twice, to another site or after the end")
 	}
@@ -79,6 +88,9 @@ func (im *Import) Add(ctx context.Context, o *day.Open) error {
 func (im *Import) Commit(ctx context.Context) error {
 	if im.ended {
 		return errors.New("import: internal error: committed after the end")
+	}
+	if im.err != nil {
+		return fmt.Errorf("import: a day could not be added: %w", im.err)
 	}
 	s := im.s
 	err := s.db.Submit(file.Op{

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"footfall/storage/account"
 	"footfall/storage/file"
@@ -33,6 +35,7 @@ func (s *Store) RemoveSite(ctx context.Context, id schema.Site) error {
 		return fmt.Errorf("remove site: %w", err)
 	}
 	s.closeDays(id)
+	s.forget(id) // before the key dies: nobody is to read what cannot be read any more
 	return s.remove(ctx, id)
 }
 
@@ -85,17 +88,19 @@ func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 	return nil
 }
 
+// forget takes the site's days and counts out of memory.
 func (s *Store) forget(id schema.Site) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for date := range s.catalog[id] {
-		s.cache.drop(dayKey{id, date})
-	}
+	dates := slices.Collect(maps.Keys(s.catalog[id]))
 	delete(s.catalog, id)
 	for k := range s.days {
 		if k.site == id {
 			delete(s.days, k)
 		}
+	}
+	s.mu.Unlock()
+	for _, date := range dates {
+		s.cache.drop(dayKey{id, date})
 	}
 	s.drops.mu.Lock()
 	defer s.drops.mu.Unlock()

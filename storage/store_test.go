@@ -247,6 +247,38 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestImportEndsWithAFailedAdd(t *testing.T) {
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, t.TempDir(), c)
+	site := mustSite(t, s)
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	im, err := s.Import(site.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel() // of the first day nobody can say whether it is in the file
+	for i, ctx := range []context.Context{gone, context.Background()} {
+		at := c.now.AddDate(0, 0, -i)
+		o := day.NewOpen(site.ID, schema.DateOf(at), zone)
+		if err := o.Apply([]day.Row{pageview(at, 0, 1, true, "/")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := im.Add(ctx, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("day %d: got %v, want context.Canceled", i, err)
+		}
+	}
+	if err := im.Commit(context.Background()); !errors.Is(err, context.Canceled) {
+		t.Errorf("commit: got %v, want the reason why a day could not be added", err)
+	}
+	if err := im.Abort(); err != nil || s.Count(site.ID) != 0 {
+		t.Errorf("abort: %v, %d events", err, s.Count(site.ID))
+	}
+	if err := s.Check(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRemovedSiteIsGone(t *testing.T) {
 	dir := t.TempDir()
 	ctx := context.Background()
@@ -270,6 +302,38 @@ func TestRemovedSiteIsGone(t *testing.T) {
 	again := mustSite(t, s)
 	if again.ID == site.ID || s.Count(again.ID) != 0 || len(s.DropCounts(again.ID, 0, 1<<30)) != 0 {
 		t.Errorf("a new site of that name has number %d and %d events", again.ID, s.Count(again.ID))
+	}
+}
+
+// A reader that had a day of the site in hand when the site went must not put it into the cache for ever.
+func TestRemovedSiteLeavesTheCache(t *testing.T) {
+	ctx := context.Background()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, t.TempDir(), c)
+	site := mustSite(t, s)
+	o := mustOpenDay(t, s, site, schema.DateOf(c.now))
+	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
+	c.now = c.now.Add(24 * time.Hour)
+	if _, err := s.Maintain(ctx, c.now); err != nil {
+		t.Fatal(err)
+	}
+	days, err := s.Days(site.ID, o.Date, o.Date)
+	if err != nil || len(days) != 1 {
+		t.Fatalf("%d days, %v", len(days), err)
+	}
+	views, release, err := days[0].Views()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveSite(ctx, site.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := views[0].Text(schema.EventPage); err == nil {
+		t.Error("a column of a removed site could be decoded")
+	}
+	release()
+	if n := s.CachedDays(); n != 0 {
+		t.Errorf("the cache holds %d days", n)
 	}
 }
 
