@@ -11,12 +11,14 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +39,7 @@ import (
 	"footfall/ingest/visitor"
 	"footfall/ingest/workload"
 	"footfall/storage"
+	"footfall/storage/memory"
 	"footfall/storage/verb"
 )
 
@@ -53,13 +56,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in
 
 // options are the flags of every verb.
 type options struct {
-	Data      string `help:"Data directory (default ./footfall-data; ./footfall-demo for demo). serve and the add verbs make it if there is none." placeholder:"DIR"`
-	KeyFile   string `help:"Key file, or a file that holds the recovery key (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
-	Config    string `help:"File of settings, 'name = value' or JSON." placeholder:"FILE"`
-	JSON      bool   `name:"json" help:"Print results for programs."`
-	Quiet     bool   `short:"q" help:"No banner, no progress."`
-	LogFormat string `help:"Form of the log: text or json." enum:"text,json" default:"text"`
-	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	Data      string        `help:"Data directory (default ./footfall-data; ./footfall-demo for demo). serve and the add verbs make it if there is none." placeholder:"DIR"`
+	KeyFile   string        `help:"Key file, or a file that holds the recovery key (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
+	Config    string        `help:"File of settings, 'name = value' or JSON." placeholder:"FILE"`
+	JSON      bool          `name:"json" help:"Print results for programs."`
+	Quiet     bool          `short:"q" help:"No banner, no progress."`
+	LogFormat string        `help:"Form of the log: text or json." enum:"text,json" default:"text"`
+	Memory    memory.Size   `help:"Memory to use, such as 256M (default half of the machine's, or three quarters of its control group's)." placeholder:"SIZE"`
+	QueryTime time.Duration `name:"query-time" help:"Longest time a query may take, waiting included." placeholder:"TIME" default:"30s"`
+	LogLevel  string        `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
 type verbs struct {
@@ -101,6 +106,7 @@ type app struct {
 	opt     *options
 	command *terminal.Command
 	log     *slog.Logger
+	memory  string // how much may be used and who says so, once the store is open
 }
 
 // run runs one command line and returns its exit code. SIGINT or SIGTERM ends it in good order, a second one at once.
@@ -199,10 +205,36 @@ func (a *app) keyFile() (path, source string) {
 	return "", ""
 }
 
+// limitMemory decides how much memory may be used, in bytes: what --memory says, else Go's own GOMEMLIMIT, else what suits the machine.
+// The collector is told, unless it was told already.
+func (a *app) limitMemory() (total int64, err error) {
+	told := debug.SetMemoryLimit(-1)
+	switch {
+	case a.opt.Memory > 0 && a.opt.Memory < memory.Least:
+		return 0, verb.Exit(verb.ExitUsage, fmt.Errorf("--memory %s is too little: %s is the least that works", a.opt.Memory, memory.Size(memory.Least)))
+	case a.opt.Memory > 0:
+		total, a.memory = int64(a.opt.Memory), "--memory"
+	case told < math.MaxInt64:
+		total, a.memory = told, "GOMEMLIMIT"
+	default:
+		total, a.memory = memory.Default(os.DirFS("/"))
+	}
+	if told == math.MaxInt64 {
+		debug.SetMemoryLimit(total)
+	}
+	a.memory = fmt.Sprintf("%s (%s)", memory.Size(total), a.memory)
+	return total, nil
+}
+
 // open opens the store and says in an error what to do about it.
 func (a *app) open(dir string, create bool) (*storage.Store, error) {
 	key, _ := a.keyFile()
-	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, KeyFile: key, Create: create, Now: time.Now, Logger: a.log})
+	total, err := a.limitMemory()
+	if err != nil {
+		return nil, err
+	}
+	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, KeyFile: key, Create: create, Now: time.Now, Logger: a.log,
+		Memory: memory.Divide(total), QueryTime: a.opt.QueryTime})
 	switch {
 	case errors.Is(err, storage.ErrMissing):
 		return nil, verb.Exit(verb.ExitMissing, err)
@@ -359,7 +391,7 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, AddSite: store.AddSite, Version: version, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy,
-		BaseURL: base, Proxies: proxies, Metrics: r.metrics, Logger: a.log})
+		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
 	r.count()
 	if demo {
 		r.traffic = workload.Demo()
@@ -367,8 +399,14 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 	return r, err
 }
 
-// count shows the counters of ingestion among the metrics.
+// count shows the counters of ingestion, and what the store holds in memory, among the metrics.
 func (r *rooms) count() {
+	held := func(part func(storage.Memory) int64) func() float64 {
+		return func() float64 { return float64(part(r.store.Memory())) }
+	}
+	r.metrics.Gauge("memory_budget_bytes", "Memory that may be used: --memory.", held(func(m storage.Memory) int64 { return m.Total }))
+	r.metrics.Gauge("memory_cache_bytes", "Decoded columns of sealed days.", held(func(m storage.Memory) int64 { return m.CacheUsed }))
+	r.metrics.Gauge("memory_work_bytes", "Days on their way into the file.", held(func(m storage.Memory) int64 { return m.WorkUsed }))
 	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
 	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
 	r.metrics.Counters("events_dropped_total", "Events not counted, by reason.", "reason", func() map[string]float64 {
@@ -437,7 +475,7 @@ func (a *app) greet(r *rooms, g terminal.Greeting) {
 	if r.traffic != nil {
 		g.Title += ", a demo with made-up visits"
 	}
-	g.Sites, g.SetupToken = len(r.store.Accounts().Sites()), r.auth.SetupToken()
+	g.Memory, g.Sites, g.SetupToken = a.memory, len(r.store.Accounts().Sites()), r.auth.SetupToken()
 	g.Write(os.Stderr, terminal.Colorful(os.Stderr), a.opt.Quiet)
 }
 

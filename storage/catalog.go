@@ -206,6 +206,7 @@ func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 	for _, v := range views {
 		p.counting += v.Counting
 	}
+	defer s.Work(sealingBytes(views))()
 	if p.header, p.chunks, err = day.Seal(views...); err != nil {
 		return nil, err
 	}

@@ -6,3 +6,19 @@ func (s *Store) CachedDays() int {
 	defer s.cache.mu.Unlock()
 	return len(s.cache.views)
 }
+
+// Gate is the gate of the queries, for its test.
+type Gate = gate
+
+// Enter and Leave are what a query does.
+var (
+	Enter = (*gate).enter
+	Leave = (*gate).leave
+)
+
+// Limits of the gate.
+const (
+	MaxQueries        = maxQueries
+	MaxWaitingQueries = maxWaitingQueries
+	MaxWaitingOfSite  = maxWaitingOfSite
+)

@@ -7,15 +7,22 @@ const (
 	// longer for one fsync than all of them together fails the query.
 	maxStaleWait = 2 * time.Second
 
-	// DefaultCache bytes of decoded columns stay in memory: enough that a dashboard of a busy site answers its next
-	// query without decoding, small beside the 512 MB of the machine we are made for.
-	DefaultCache = 96 << 20
-
-	// maxQueries run at once: one that fills memory leaves room for a second, and more would only share the processors.
+	// maxQueries run at once: one that fills memory leaves room for a small one, and more would only share the processors.
 	maxQueries = 2
 
-	// maxWaitingQueries may wait or run. A page asks once; more than this are not people.
-	maxWaitingQueries = 64
+	// maxWaitingQueries may wait, so many of one site. A page asks once; more than this are not people.
+	maxWaitingQueries = 128
+	maxWaitingOfSite  = 32
+
+	// DefaultQueryTime is longer than the largest site needs, and shorter than a person waits.
+	DefaultQueryTime = 30 * time.Second
+
+	// idle is how long decoded columns outlive the last query: nobody looks at numbers all day, and the next one decodes again what it needs.
+	idle = 10 * time.Minute
+
+	// sealingRow and sealingVisit are about what a day being sealed takes in memory for each of its rows and visits.
+	sealingRow   = 64
+	sealingVisit = 160
 
 	// maxPendingRows and maxPendingBytes of one day may wait for the commit under way. A commit takes about a millisecond, so
 	// more means that the disk stands still; those who come then are told to come again.

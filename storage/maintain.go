@@ -18,6 +18,7 @@ const maxPause = time.Minute
 // when it wants to be called next: at the next local midnight of a site, and at least every minute.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, err error) {
 	next = now.Add(maxPause)
+	defer s.rest(now)
 	// The salts go first: whatever fails after this, yesterday can no longer be linked to anyone.
 	if _, err := s.vault.SweepSalts(today(now)); err != nil {
 		return next, fmt.Errorf("destroy salts: %w", err)

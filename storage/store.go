@@ -31,6 +31,7 @@ import (
 	"footfall/storage/account"
 	"footfall/storage/day"
 	"footfall/storage/file"
+	"footfall/storage/memory"
 	"footfall/storage/query"
 	"footfall/storage/schema"
 	"footfall/storage/seal"
@@ -49,6 +50,7 @@ var (
 	ErrBusy         = file.ErrBusy     // the disk does not keep up
 	ErrDayClosed    = errors.New("the day is closed")
 	ErrNoSite       = errors.New("no such site")
+	ErrTooSlow      = fmt.Errorf("the query took too long: %w", context.DeadlineExceeded)
 )
 
 // Names of the files of a data directory.
@@ -67,8 +69,10 @@ type Config struct {
 	Logger  *slog.Logger
 	// MaxSize bounds the data file in bytes; 0 does not. A full file refuses events and answers queries.
 	MaxSize int
-	// Cache bounds the memory for decoded columns, in bytes; 0 is DefaultCache.
-	Cache int
+	// Memory is what the store may hold in memory. The zero value is the default of this machine.
+	Memory memory.Shares
+	// QueryTime is how long a query may take, waiting for others included; 0 is DefaultQueryTime.
+	QueryTime time.Duration
 }
 
 // Store is an open data directory. It is safe for concurrent use.
@@ -77,11 +81,12 @@ type Store struct {
 	db       *file.DB
 	vault    *seal.Vault
 	book     *account.Book
-	engine   query.Engine
-	slots    chan struct{} // one for each query that runs
-	waiting  atomic.Int32  // queries that wait for one
+	engine   *query.Engine
+	gate     gate
+	asked    atomic.Int64 // Unix seconds of the newest query
 	recovery string
 	cache    *cache
+	work     atomic.Int64 // bytes of memory.Shares.Work in use
 
 	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
 	days    map[dayKey]*openDay
@@ -110,15 +115,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.KeyFile == "" {
 		cfg.KeyFile = filepath.Join(cfg.Dir, keyName)
 	}
-	if cfg.Cache == 0 {
-		cfg.Cache = DefaultCache
+	if cfg.Memory == (memory.Shares{}) {
+		total, _ := memory.Default(os.DirFS("/"))
+		cfg.Memory = memory.Divide(total)
+	}
+	if cfg.QueryTime == 0 {
+		cfg.QueryTime = DefaultQueryTime
 	}
 	s := &Store{
 		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
-		cache: newCache(cfg.Cache),
 	}
-	s.engine.Source = s
-	s.slots = make(chan struct{}, maxQueries)
+	s.cache = newCache(s.cacheLimit)
+	s.engine = query.NewEngine(s, cfg.Memory.Queries)
 	if err := s.openFiles(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -286,18 +294,21 @@ func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) 
 }
 
 // QueryAll answers queries about one site in one pass over its days. Few run at once, since each may take much memory and all
-// processors; ErrBusy says that too many wait.
+// processors; ErrBusy says that too many wait, or that their turn did not come in time, ErrTooSlow that the answer did not.
 func (s *Store) QueryAll(ctx context.Context, queries ...query.Query) ([]query.Result, error) {
-	defer s.waiting.Add(-1)
-	if s.waiting.Add(1) > maxWaitingQueries {
-		return nil, ErrBusy
+	if len(queries) == 0 {
+		return nil, nil
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.QueryTime, ErrTooSlow)
+	defer cancel()
+	defer func() { s.asked.Store(s.cfg.Now().Unix()) }()
+	if err := s.gate.enter(ctx, queries[0].Site); err != nil {
+		if context.Cause(ctx) == ErrTooSlow {
+			return nil, ErrBusy
+		}
+		return nil, err
 	}
+	defer s.gate.leave()
 	for i := range queries {
 		q := &queries[i]
 		site, ok := s.book.Site(q.Site)
@@ -317,6 +328,9 @@ func (s *Store) QueryAll(ctx context.Context, queries ...query.Query) ([]query.R
 		r, err = s.engine.QueryAll(ctx, queries...)
 		return err
 	})
+	if err != nil && context.Cause(ctx) == ErrTooSlow && errors.Is(err, context.DeadlineExceeded) {
+		return nil, ErrTooSlow
+	}
 	return r, dataError(err)
 }
 

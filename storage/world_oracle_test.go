@@ -15,6 +15,7 @@ import (
 
 	"footfall/storage"
 	"footfall/storage/day"
+	"footfall/storage/memory"
 	"footfall/storage/query"
 	"footfall/storage/query/naive"
 	"footfall/storage/schema"
@@ -119,12 +120,21 @@ func (w *world) open(t tester, create bool) {
 	w.opened++
 	store, err := storage.Open(context.Background(), storage.Config{
 		Dir: w.dir, Create: create, Now: func() time.Time { return w.now },
-		Cache: w.opened % 2, // every other time it holds nothing
+		Memory: shares(w.opened),
 	})
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	w.store = store
+}
+
+// shares are those of a small machine; every other time the cache holds nothing.
+func shares(opened int) memory.Shares {
+	s := memory.Divide(0)
+	if opened%2 == 1 {
+		s.Cache, s.Work = 1, 0
+	}
+	return s
 }
 
 func (w *world) close(t tester) {

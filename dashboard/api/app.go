@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -198,8 +197,6 @@ func (a *API) queryApp(w http.ResponseWriter, r *http.Request, site account.Site
 	if len(batch.Queries) > MaxBatch {
 		return nil, refuse("One request can hold at most %d queries.", MaxBatch)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
-	defer cancel()
 	options := a.options(site, false)
 	asked := make([]*Asked, len(batch.Queries))
 	var queries []query.Query
@@ -212,7 +209,7 @@ func (a *API) queryApp(w http.ResponseWriter, r *http.Request, site account.Site
 			queries = append(queries, *asked[i].Before)
 		}
 	}
-	results, err := a.store.QueryAll(ctx, queries...)
+	results, err := a.store.QueryAll(r.Context(), queries...)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,7 @@ type Greeting struct {
 	Dir        string
 	Key        string // where the key came from
 	KeyBeside  bool   // it lies in Dir
+	Memory     string
 	Sites      int
 	SetupToken string // "" once there is an account
 	Took       time.Duration
@@ -112,7 +113,7 @@ func (g *Greeting) Write(w io.Writer, color, quiet bool) {
 		metrics = homeOf(g.Metrics) + "/metrics"
 	}
 	Banner(w, color, g.Title, []Line{
-		{"listening", home}, {"dashboard", public}, {"metrics", metrics}, {"data", g.Dir}, {"key", key}, {"sites", fmt.Sprint(g.Sites)},
+		{"listening", home}, {"dashboard", public}, {"metrics", metrics}, {"data", g.Dir}, {"key", key}, {"memory", g.Memory}, {"sites", fmt.Sprint(g.Sites)},
 		{"ready in", g.Took.Round(time.Millisecond).String()}, {"set up", setup},
 	})
 }

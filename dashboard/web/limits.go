@@ -6,7 +6,7 @@ import "time"
 const (
 	readHeaderTimeout = 5 * time.Second  // a header is a few hundred bytes; slower is an attack on connections
 	readTimeout       = 10 * time.Second // header and body; the longest body is 1 MiB
-	writeTimeout      = 60 * time.Second // a query may compute for 30 s and then travel over a slow line
+	writeTimeout      = 30 * time.Second // after the longest time that a query may compute, for the answer to travel over a slow line
 	idleTimeout       = 60 * time.Second // keeps a page's next event on the same connection
 	maxHeaderBytes    = 16 << 10         // cookies of the sites that count here can be long; more is not a browser
 

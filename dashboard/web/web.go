@@ -33,8 +33,10 @@ type Config struct {
 	BaseURL *url.URL
 	// Proxies are the trusted peers; they are exempt from the limit of connections by address.
 	Proxies []netip.Prefix
-	Metrics *metrics.Set // nil counts nothing
-	Logger  *slog.Logger // nil is slog.Default
+	// QueryTime is how long a query may compute.
+	QueryTime time.Duration
+	Metrics   *metrics.Set // nil counts nothing
+	Logger    *slog.Logger // nil is slog.Default
 }
 
 // Server is an http.Handler, and serves itself on a listener.

@@ -25,7 +25,13 @@ type Source interface {
 }
 
 // Engine answers queries from days as they are stored. It is safe for concurrent use.
-type Engine struct{ Source Source }
+type Engine struct {
+	source Source
+	room   *room
+}
+
+// NewEngine returns an engine whose queries, two at once, hold about so many bytes of memory at most.
+func NewEngine(source Source, memory int64) *Engine { return &Engine{source, newRoom(memory)} }
 
 // Query answers q. It stops early when ctx ends.
 func (e *Engine) Query(ctx context.Context, q Query) (Result, error) {
@@ -85,7 +91,7 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 	for _, p := range plans {
 		first, last = min(first, p.first), max(last, p.last)
 	}
-	days, err := e.Source.Days(plans[0].q.Site, first, last)
+	days, err := e.source.Days(plans[0].q.Site, first, last)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
@@ -96,6 +102,8 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 	partial, errs := make([][]groups, workers), make([]error, workers)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	m := &meter{ctx: ctx, room: e.room}
+	defer m.end()
 	var wait sync.WaitGroup
 	for w := range workers {
 		partial[w] = make([]groups, len(plans))
@@ -108,7 +116,7 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 				if errs[w] = ctx.Err(); errs[w] != nil {
 					return
 				}
-				if errs[w] = scanDay(ctx, plans, days[i], partial[w]); errs[w] != nil {
+				if errs[w] = scanDay(m, plans, days[i], partial[w]); errs[w] != nil {
 					cancel()
 					return
 				}
@@ -133,7 +141,7 @@ func (e *Engine) run(ctx context.Context, plans []*plan) ([]groups, error) {
 }
 
 // scanDay adds one day to the groups of each plan that asks for it.
-func scanDay(ctx context.Context, plans []*plan, d Day, into []groups) error {
+func scanDay(m *meter, plans []*plan, d Day, into []groups) error {
 	views, release, err := d.Views()
 	if err != nil {
 		return err
@@ -144,12 +152,16 @@ func scanDay(ctx context.Context, plans []*plan, d Day, into []groups) error {
 			continue
 		}
 		for _, v := range views {
+			before := len(into[i])
 			done, err := p.fromTotals(v, into[i])
 			if err == nil && !done {
-				err = p.scan(v, into[i])
+				err = p.scan(m, v, into[i])
 			}
 			if err == nil {
-				err = ctx.Err()
+				err = m.pause()
+			}
+			if err == nil {
+				err = m.take(int64(len(into[i])-before) * groupBytes)
 			}
 			if err != nil {
 				return err

@@ -170,7 +170,10 @@ const (
 	MaxClauses    = 10000   // clauses of all filters together: more is a pasted file, and costs that much memory
 	MaxDepth      = 16      // nesting of and, or, not
 	MaxPatterns   = 100     // clauses of matches and matches_not together: each is tried on every word of every day
-	MaxGroups     = 500_000 // rows before limit: they are all in memory at once, half a kilobyte each
+	MaxGroups     = 500_000 // rows before limit, where memory does not set a lower limit: they are all there at once
+
+	groupBytes = 512  // about what a group takes, from the scan to the result: its labels, its counts, its row
+	pauseRows  = 8192 // rows between two pauses: some tens of microseconds
 )
 
 // IsTime reports whether d is a time bucket.

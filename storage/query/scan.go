@@ -62,6 +62,7 @@ type tally struct {
 	counts  []counts
 	visitor []uint32 // 1 + last visitor
 	visit   []uint32 // 1 + last visit
+	taken   int      // groups accounted for
 }
 
 func newTally(axes []axis) *tally {
@@ -144,8 +145,13 @@ func (t *tally) flush(into groups) {
 }
 
 // scan adds a view's rows and visits to the groups.
-func (p *plan) scan(v *day.View, into groups) error {
-	s := scanner{plan: p, v: v, whole: p.whole(v), first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
+func (p *plan) scan(m *meter, v *day.View, into groups) error {
+	weight := p.weight(v)
+	if err := m.take(weight); err != nil {
+		return err
+	}
+	defer m.give(weight)
+	s := scanner{plan: p, meter: m, v: v, whole: p.whole(v), first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
 	if err := s.columns(); err != nil {
 		return err
 	}
@@ -162,6 +168,7 @@ func (p *plan) scan(v *day.View, into groups) error {
 
 type scanner struct {
 	*plan
+	*meter
 	v           *day.View
 	whole       bool  // every row and visit of the day lies in the range
 	first, last int64 // the range in seconds from local midnight
@@ -234,6 +241,25 @@ func (s *scanner) counting(row uint32) bool {
 	return s.names[row] != s.engagement && (s.whole || int64(s.times[row]) >= s.first && int64(s.times[row]) <= s.last)
 }
 
+// pauseAt lets others have the processor, and accounts for the groups that were found since the last time.
+func (s *scanner) pauseAt(tallies ...*tally) error {
+	for _, t := range tallies {
+		if err := s.take(int64(len(t.counts)-t.taken) * groupBytes); err != nil {
+			return err
+		}
+		t.taken = len(t.counts)
+	}
+	return s.pause()
+}
+
+// settle ends what pauseAt began: the groups are others' business now.
+func (s *scanner) settle(tallies ...*tally) {
+	for _, t := range tallies {
+		s.give(int64(t.taken) * groupBytes)
+		t.taken = 0
+	}
+}
+
 func (s *scanner) events(into groups) error {
 	if err := s.rows(); err != nil {
 		return err
@@ -247,7 +273,13 @@ func (s *scanner) events(into groups) error {
 		return err
 	}
 	t := newTally(axes)
+	defer s.settle(t)
 	for visit := range uint32(s.v.Visits) {
+		if visit%pauseRows == 0 {
+			if err := s.pauseAt(t); err != nil {
+				return err
+			}
+		}
 		if m.visits != nil && !m.visits[visit] {
 			continue
 		}
@@ -299,7 +331,13 @@ func (s *scanner) visits(into groups) error {
 	if !s.smear {
 		present = ends // one group for all metrics of a visit
 	}
+	defer s.settle(ends, present)
 	for visit := range uint32(s.v.Visits) {
+		if visit%pauseRows == 0 {
+			if err := s.pauseAt(ends, present); err != nil {
+				return err
+			}
+		}
 		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) || m.rows != nil && !s.someRow(visit, m.rows) {
 			continue
 		}

@@ -1,0 +1,50 @@
+package storage
+
+import (
+	"runtime/debug"
+	"time"
+
+	"footfall/storage/day"
+	"footfall/storage/memory"
+)
+
+// cacheLimit is the cache's own share, and what open days and work leave of theirs.
+func (s *Store) cacheLimit() int {
+	m := &s.cfg.Memory
+	return int(m.Cache + max(0, m.Work-s.work.Load()))
+}
+
+// Work accounts for bytes that a day on its way into the file holds; the cache makes room for them. The caller ends it by done, after
+// which what was held must not be used.
+func (s *Store) Work(bytes int64) (done func()) {
+	s.work.Add(bytes)
+	s.cache.fit()
+	return func() { s.work.Add(-bytes) }
+}
+
+// rest gives memory back to the system when nobody has asked for a while.
+func (s *Store) rest(now time.Time) {
+	if now.Unix()-s.asked.Load() >= int64(idle/time.Second) && s.cache.clear() {
+		debug.FreeOSMemory()
+	}
+}
+
+// Memory says what the store may hold and what it holds.
+type Memory struct {
+	memory.Shares
+	CacheUsed int64
+	WorkUsed  int64
+}
+
+// Memory returns the present state.
+func (s *Store) Memory() Memory {
+	return Memory{Shares: s.cfg.Memory, CacheUsed: int64(s.cache.bytes()), WorkUsed: s.work.Load()}
+}
+
+// sealingBytes is about what sealing views holds at once.
+func sealingBytes(views []*day.View) (bytes int64) {
+	for _, v := range views {
+		bytes += int64(v.Rows)*sealingRow + int64(v.Visits)*sealingVisit
+	}
+	return bytes
+}
