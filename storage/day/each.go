@@ -18,23 +18,7 @@ func (v *View) Each(fn func(visitor uint32, a *schema.Attributes, e *Event) erro
 	if err != nil {
 		return err
 	}
-	var texts [schema.NumColumns]*Text
-	for _, id := range storedTexts {
-		if texts[id], err = v.Text(id); err != nil {
-			return err
-		}
-	}
-	var numbers [schema.NumColumns][]uint32
-	for _, id := range storedNumbers {
-		if numbers[id], err = v.Numbers(id); err != nil {
-			return err
-		}
-	}
-	props, err := v.propsByRow()
-	if err != nil {
-		return err
-	}
-	amount, currency, err := v.Revenue()
+	c, err := v.cells()
 	if err != nil {
 		return err
 	}
@@ -45,30 +29,69 @@ func (v *View) Each(fn func(visitor uint32, a *schema.Attributes, e *Event) erro
 			visitOf[r], order[r] = uint32(visit), r
 		}
 	}
-	times := numbers[schema.EventTime]
+	times := c.numbers[schema.EventTime]
 	slices.SortStableFunc(order, func(a, b uint32) int { return cmp.Compare(times[a], times[b]) })
-	word := func(id schema.ID, at uint32) string { return texts[id].Words[texts[id].Codes[at]] }
 	for _, r := range order {
 		visit := visitOf[r]
-		var a schema.Attributes
-		for id := range a {
-			a[id] = word(schema.ID(id), visit)
-		}
-		e := Event{
-			Time: v.Begin + int64(times[r]), Name: word(schema.EventName, r), Hostname: word(schema.EventHostname, r), Pathname: word(schema.EventPage, r),
-			Interactive: numbers[schema.EventInteractive][r] != 0, ScrollDepth: NoScroll, EngagementMS: numbers[schema.EventEngagement][r], Props: props[r],
-		}
-		if d := numbers[schema.EventScrollDepth][r]; d > 0 {
-			e.ScrollDepth = uint8(d - 1)
-		}
-		if i, ok := slices.BinarySearch(amount.Rows, r); ok {
-			e.Revenue = Revenue{amount.Words[amount.Codes[i]], currency.Words[currency.Codes[i]]}
-		}
+		a, e := c.attributes(visit), c.event(r)
 		if err := fn(of[visit], &a, &e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cells are all columns of a view, to read visits and rows one by one.
+type cells struct {
+	begin            int64
+	texts            [schema.NumColumns]*Text
+	numbers          [schema.NumColumns][]uint32
+	props            map[uint32][]Prop
+	amount, currency *SparseText
+}
+
+func (v *View) cells() (c *cells, err error) {
+	c = &cells{begin: v.Begin}
+	for _, id := range storedTexts {
+		if c.texts[id], err = v.Text(id); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range storedNumbers {
+		if c.numbers[id], err = v.Numbers(id); err != nil {
+			return nil, err
+		}
+	}
+	if c.props, err = v.propsByRow(); err != nil {
+		return nil, err
+	}
+	c.amount, c.currency, err = v.Revenue()
+	return c, err
+}
+
+func (c *cells) word(id schema.ID, at uint32) string { return c.texts[id].Words[c.texts[id].Codes[at]] }
+
+func (c *cells) attributes(visit uint32) (a schema.Attributes) {
+	for id := range a {
+		a[id] = c.word(schema.ID(id), visit)
+	}
+	return a
+}
+
+func (c *cells) event(r uint32) Event {
+	e := Event{
+		Time: c.begin + int64(c.numbers[schema.EventTime][r]), Name: c.word(schema.EventName, r),
+		Hostname: c.word(schema.EventHostname, r), Pathname: c.word(schema.EventPage, r),
+		Interactive: c.numbers[schema.EventInteractive][r] != 0, ScrollDepth: NoScroll,
+		EngagementMS: c.numbers[schema.EventEngagement][r], Props: c.props[r],
+	}
+	if d := c.numbers[schema.EventScrollDepth][r]; d > 0 {
+		e.ScrollDepth = uint8(d - 1)
+	}
+	if i, ok := slices.BinarySearch(c.amount.Rows, r); ok {
+		e.Revenue = Revenue{c.amount.Words[c.amount.Codes[i]], c.currency.Words[c.currency.Codes[i]]}
+	}
+	return e
 }
 
 // propsByRow gathers the properties of each row that has some, sorted by key as v.Props is.

@@ -80,11 +80,8 @@ func (q *Query) Validate() error {
 			return invalid("Invalid order_by entry %q. Entry is not a queried metric or dimension.", o.By)
 		}
 	}
-	var seen filterCounts
-	for i := range q.Filters {
-		if err := q.Filters[i].validate(1, &seen); err != nil {
-			return err
-		}
+	if err := ValidateFilters(q.Filters); err != nil {
+		return err
 	}
 	return q.validateMetrics()
 }

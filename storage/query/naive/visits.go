@@ -16,6 +16,7 @@ const gap = 30 * 60
 type Event struct {
 	Visitor    string            // opaque; the same text on two local days is two visitors
 	Attributes schema.Attributes // the visit's, if this event begins one
+	Visit      int               // not 0: it belongs to the visit of this number, whatever its time; see Delete
 	day.Event
 }
 
@@ -33,6 +34,7 @@ type visit struct {
 	attributes schema.Attributes
 	events     []day.Event // those that count, at least one, in time order
 	alive      int64       // time of the last row, engagement included
+	rows       []Event     // all, engagement included
 }
 
 // Derive sorts a site's events into visits. Events of the same second keep the order they are given in.
@@ -41,11 +43,13 @@ func Derive(events []Event, zone *time.Location) Visits {
 	slices.SortStableFunc(sorted, func(a, b Event) int { return cmp.Compare(a.Time, b.Time) })
 
 	var all Visits
-	current := map[person]*visit{}
+	current, numbered := map[person]*visit{}, map[int]*visit{}
 	for _, e := range sorted {
 		who := person{schema.DateOf(time.Unix(e.Time, 0).In(zone)), e.Visitor}
 		v := current[who]
-		if v != nil && e.Time-v.alive > gap {
+		if e.Visit != 0 {
+			v = numbered[e.Visit]
+		} else if v != nil && e.Time-v.alive > gap {
 			v = nil
 		}
 		counts := e.Name != day.Engagement
@@ -54,10 +58,14 @@ func Derive(events []Event, zone *time.Location) Visits {
 				continue // engagement continues visits, it begins none
 			}
 			v = &visit{visitor: who, attributes: e.Attributes}
-			current[who] = v
 			all = append(all, v)
+			if e.Visit != 0 {
+				numbered[e.Visit] = v
+			}
 		}
+		current[who] = v
 		v.alive = e.Time
+		v.rows = append(v.rows, e)
 		if counts {
 			v.events = append(v.events, e.Event)
 		}

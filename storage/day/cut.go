@@ -1,0 +1,180 @@
+package day
+
+import (
+	"fmt"
+
+	"footfall/storage/column"
+	"footfall/storage/schema"
+)
+
+// Cut says what goes when rows of a view are deleted, and makes what stays. What stays is counted anew: entry and exit, duration and
+// bounce of a visit follow from the rows it has left.
+type Cut struct {
+	Events     int // that count
+	Engagement int
+	Visits     int // of which nothing stays
+	Visitors   int
+
+	v      *View
+	starts []uint32 // of visits in rows
+	keep   []bool   // by row
+	stays  int      // rows
+}
+
+// Cut returns what deleting the given rows does. With them go visits without an event that counts, visitors without a visit, and
+// engagement that would come before the first event of its visit.
+func (v *View) Cut(drop []bool) (*Cut, error) {
+	starts, err := v.RowStarts()
+	if err != nil {
+		return nil, err
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return nil, err
+	}
+	of, err := v.VisitorOf()
+	if err != nil {
+		return nil, err
+	}
+	if len(drop) != v.Rows {
+		return nil, fmt.Errorf("cut %s: %w: %d rows, %d judged", v.Date, column.ErrCorrupt, v.Rows, len(drop))
+	}
+	engagement := names.Code(Engagement)
+	c := &Cut{Visits: v.Visits, Visitors: v.Visitors, v: v, starts: starts, keep: make([]bool, v.Rows)}
+	last := uint32(0) // 1 + the last visitor of whom something stays
+	for visit := range v.Visits {
+		begun := false
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			counts := names.Codes[r] != engagement
+			switch c.keep[r] = !drop[r] && (counts || begun); {
+			case c.keep[r]:
+				begun = true
+				c.stays++
+			case counts:
+				c.Events++
+			default:
+				c.Engagement++
+			}
+		}
+		if begun {
+			c.Visits--
+			if last != of[visit]+1 {
+				last = of[visit] + 1
+				c.Visitors--
+			}
+		}
+	}
+	return c, nil
+}
+
+// Nothing reports whether no row goes.
+func (c *Cut) Nothing() bool { return c.stays == c.v.Rows }
+
+// Everything reports whether no row stays.
+func (c *Cut) Everything() bool { return c.stays == 0 }
+
+// Remaining returns what stays, as a view in memory.
+func (c *Cut) Remaining() (*View, error) {
+	v := c.v
+	u := &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
+	if err := u.add(v); err != nil {
+		return nil, err
+	}
+	u.retain(c.keep)
+	left := u.arrange()
+	left.Date, left.Zone, left.Begin, left.Counting = v.Date, v.Zone, v.Begin, v.Counting-c.Events
+	return left, nil
+}
+
+// retain takes out all rows but those to keep, and the visits and visitors that are left without any.
+func (u *unordered) retain(keep []bool) {
+	const gone = 1<<32 - 1
+	number := func(n int) []uint32 {
+		to := make([]uint32, n)
+		for i := range to {
+			to[i] = gone
+		}
+		return to
+	}
+	newRow, newVisit, newVisitor := number(len(u.visit)), number(len(u.visitor)), number(u.visitors)
+	var rows, visits []uint32
+	for r, k := range keep {
+		if k {
+			newRow[r] = uint32(len(rows))
+			rows = append(rows, uint32(r))
+			newVisit[u.visit[r]] = 0
+		}
+	}
+	visitors := 0
+	for old, visitor := range u.visitor {
+		if newVisit[old] == gone {
+			continue
+		}
+		newVisit[old] = uint32(len(visits))
+		visits = append(visits, uint32(old))
+		if newVisitor[visitor] == gone {
+			newVisitor[visitor] = uint32(visitors)
+			visitors++
+		}
+	}
+	for id, n := range u.numbers {
+		u.numbers[id] = pick(n, rows)
+	}
+	for id, t := range u.texts {
+		order := rows
+		if schema.Columns[id].Level == schema.Visit {
+			order = visits
+		}
+		t.Codes = pick(t.Codes, order)
+	}
+	for key, s := range u.sparse {
+		left := &SparseText{Words: s.Words}
+		for i, r := range s.Rows {
+			if newRow[r] != gone {
+				left.Rows, left.Codes = append(left.Rows, newRow[r]), append(left.Codes, s.Codes[i])
+			}
+		}
+		if u.sparse[key] = left; len(left.Rows) == 0 {
+			delete(u.sparse, key)
+		}
+	}
+	u.visit, u.visitor, u.visitors = pick(newVisit, pick(u.visit, rows)), pick(newVisitor, pick(u.visitor, visits)), visitors
+}
+
+// Kept calls fn for every row of the day that c, a cut of its view, keeps, in the order in which rows came. Visits are numbered anew, visitors
+// keep their ids, so that what is made of the rows can go on where this day ends. No row may have been added since the view was made.
+func (o *Open) Kept(c *Cut, fn func(Row) error) error {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if len(o.visit) != c.v.Rows {
+		panic("day: internal error: rows were added to a day that is being cut")
+	}
+	all, err := c.v.cells()
+	if err != nil {
+		return err
+	}
+	// A view puts visits in the order of their visitors, and keeps the order of rows within a visit.
+	at, place := make([]uint32, len(o.visitor)), make([]uint32, len(o.visitor))
+	for i, visit := range byGroup(o.visitor, len(o.ids)) {
+		at[visit], place[visit] = c.starts[i], uint32(i)
+	}
+	number := map[uint32]uint32{} // of a visit that has begun, in what is made
+	for _, visit := range o.visit {
+		row := at[visit]
+		at[visit]++
+		if !c.keep[row] {
+			continue
+		}
+		n, begun := number[visit]
+		r := Row{Visit: n, Event: all.event(row)}
+		if !begun {
+			r.Visit = uint32(len(number))
+			number[visit] = r.Visit
+			r.New = &NewVisit{Visitor: o.ids[o.visitor[visit]], Attributes: all.attributes(place[visit])}
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
