@@ -234,7 +234,7 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 		return nil, err
 	}
 	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, KeyFile: key, Create: create, Now: time.Now, Logger: a.log,
-		Memory: memory.Divide(total), QueryTime: a.opt.QueryTime})
+		Memory: memory.Divide(total), QueryTime: a.opt.QueryTime, Progress: a.opening()})
 	switch {
 	case errors.Is(err, storage.ErrMissing):
 		return nil, verb.Exit(verb.ExitMissing, err)
@@ -273,6 +273,21 @@ func (a *app) bar(label string, total int64) verb.Bar {
 		return (*terminal.Bar)(nil)
 	}
 	return terminal.NewBar(os.Stderr, terminal.Colorful(os.Stderr), label, total)
+}
+
+// opening shows a bar for what takes long before the store is open.
+func (a *app) opening() func(what string, done, total int64) {
+	var bar verb.Bar
+	return func(what string, done, total int64) {
+		if bar == nil {
+			bar = a.bar(what, total)
+		}
+		bar.Set(done)
+		if done >= total {
+			bar.Close()
+			bar = nil
+		}
+	}
 }
 
 type serveVerb struct{ terminal.Listening }

@@ -48,6 +48,7 @@ const (
 	typeChunk
 	typeDrops
 	typeImport
+	typeMigration
 )
 
 const valueVersion = 1

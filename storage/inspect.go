@@ -309,4 +309,3 @@ func (in *inspector) sorted() []ColumnUse {
 	}
 	return out
 }
-

@@ -34,6 +34,13 @@ const (
 	maxJournalRows  = 4096
 	maxJournalBytes = 1 << 20
 
+	// migratePairs entries, or about migrateBytes, are changed in one commit of a migration: what a kill makes it do again.
+	migratePairs = 256
+	migrateBytes = 4 << 20
+
+	// logEvery is how often a long migration says how far it is, where no one watches a bar.
+	logEvery = 10 * time.Second
+
 	// maxDropReasons different reasons are counted a site and day; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

@@ -11,9 +11,21 @@
 //	Catalog  site u32, date u32, 1                  version, counts of dropped events by reason        the rest key
 //	Catalog  ff ff ff ff, site u32, 0 u32           version, date and generation of each day an        the rest key
 //	                                                import has written and not yet made visible
+//	Meta     1                                      version, bucket and key of the last entry that a   the rest key
+//	                                                migration has changed
 //
 // A day is in the catalog with exactly one generation. A merge writes the next generation and then swaps the catalog's entry, in
 // one transaction with the removal of what it replaces.
+//
+// # Formats and versions
+//
+// The format of the data file (file.Format) says which programs can read it; an older one refuses it and says so. Whatever an older program
+// would not understand, or take for something else, needs a new format: a bucket, a kind of key, a new version of a value. Each format
+// has a step that leads to it (migrate.go), for good.
+//
+// Every value begins with a version of its own. Values of older versions are read for ever, and written in the newest one when their
+// day is sealed again. So the step to a format that only brings a new version of a value has nothing to do but raise the number; work is
+// left for what cannot be read as it is. Files that old versions wrote are in testdata, and every change is tested against them.
 package storage
 
 import (
@@ -73,6 +85,11 @@ type Config struct {
 	Memory memory.Shares
 	// QueryTime is how long a query may take, waiting for others included; 0 is DefaultQueryTime.
 	QueryTime time.Duration
+	// Progress, which may be nil, is shown what Open does where that takes long: bringing the data to a newer format.
+	Progress func(what string, done, total int64)
+
+	steps    []step       // for tests: others than those of this program
+	migrated func() error // for tests: called after each commit of a migration
 }
 
 // Store is an open data directory. It is safe for concurrent use.
@@ -130,6 +147,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.openFiles(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(dataError(err), s.closeFiles())
+	}
 	if err := s.load(ctx); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -139,6 +159,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) openFiles() error {
 	path := filepath.Join(s.cfg.Dir, dataName)
 	fileCfg := file.Config{Path: path, Logger: s.cfg.Logger, MaxSize: s.cfg.MaxSize}
+	if s.cfg.steps != nil {
+		fileCfg.Format = len(s.cfg.steps) + 1
+	}
 	fresh := false
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -81,6 +81,27 @@ func (db *DB) Commit(ctx context.Context, write func(*Tx) error) error {
 	return db.Submit(Op{Write: write}).Wait(ctx)
 }
 
+// Raise makes the file one of a later format, in one commit with what write does. From then on programs that know only older formats
+// refuse the file. The step that leads to a format is written once and stays for ever: files of every format must come through.
+func (db *DB) Raise(ctx context.Context, format int, write func(*Tx) error) error {
+	if format <= db.Format() || format > db.newest {
+		return fmt.Errorf("raise format: from %d to %d is no step, formats up to %d are known", db.Format(), format, db.newest)
+	}
+	return db.Submit(Op{
+		Write: func(tx *Tx) error {
+			if err := write(tx); err != nil {
+				return err
+			}
+			return tx.setFormat(db.id, format)
+		},
+		Done: func(err error) {
+			if err == nil {
+				db.format.Store(int64(format))
+			}
+		},
+	}).Wait(ctx)
+}
+
 // Poisoned returns nil, or an [ErrPoisoned] that wraps the error of the commit that failed.
 func (db *DB) Poisoned() error {
 	if p := db.poison.Load(); p != nil {

@@ -11,7 +11,7 @@
 // byte, 1 to 6 (see [Bucket]). Two entries of [Meta], whose keys begin with 0, are this package's own and are in
 // the clear, so that any version can say which version a file needs:
 //
-//	key 00 01, the format record, written once
+//	key 00 01, the format record, rewritten when the format is raised
 //	offset  size  what
 //	     0     8  "footfall"
 //	     8     2  format version, big-endian
@@ -40,7 +40,8 @@ import (
 	"log/slog"
 )
 
-// Format is the version of the file format that this program writes. It reads this one only.
+// Format is the newest format that this program knows, and the one that new files have. It opens older files too: who keeps values in
+// them brings them to this format, step by step, by [DB.Raise].
 const Format = 1
 
 // Bucket is one of the parts of the file; its byte is the bucket's name on disk and part of what sealed values are
@@ -87,6 +88,14 @@ type Config struct {
 	Path    string
 	Logger  *slog.Logger // nil: silent
 	MaxSize int          // bytes the file may have, 0 for no limit; for tests of a full disk
+	Format  int          // newest format that is known, 0 for [Format]; for tests of migrations
+}
+
+func (cfg Config) format() int {
+	if cfg.Format == 0 {
+		return Format
+	}
+	return cfg.Format
 }
 
 func (cfg Config) logger() *slog.Logger {

@@ -46,7 +46,7 @@ func mustOpen(t testing.TB, path string) *file.DB {
 // mustCheck opens a closed file and checks it with our walk and with bbolt's own check.
 func mustCheck(t testing.TB, path string) {
 	t.Helper()
-	db, err := file.Open(file.Config{Path: path})
+	db, err := file.Open(file.Config{Path: path, Format: file.Format + 2})
 	if err != nil {
 		t.Errorf("open for check: %v", err)
 		return
@@ -207,6 +207,54 @@ func TestNewerFormat(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	file.SetFormat(t, path, file.Format)
+}
+
+func TestRaise(t *testing.T) {
+	ctx := context.Background()
+	cfg := file.Config{Path: filepath.Join(t.TempDir(), "footfall.db")}
+	db := mustCreate(t, cfg)
+	id := db.ID()
+	if err := db.Raise(ctx, file.Format+1, put(file.Meta, "k", "v")); err == nil || db.Format() != file.Format {
+		t.Errorf("format %d, which nobody knows: %v", db.Format(), err)
+	}
+	db.Close()
+
+	cfg.Format = file.Format + 2
+	open := func() *file.DB {
+		db, err := file.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	db = open()
+	stop := errors.New("stop")
+	err := db.Raise(ctx, file.Format+1, func(tx *file.Tx) error { return errors.Join(tx.Put(file.Meta, []byte("k"), []byte("v")), stop) })
+	if !errors.Is(err, stop) || db.Format() != file.Format {
+		t.Errorf("a step that fails: format %d, %v", db.Format(), err)
+	}
+	if err := db.Raise(ctx, file.Format+1, put(file.Meta, "k", "v")); err != nil || db.Format() != file.Format+1 {
+		t.Errorf("format %d, %v", db.Format(), err)
+	}
+	if err := db.Raise(ctx, file.Format+1, put(file.Meta, "k", "w")); err == nil {
+		t.Error("a step was taken twice")
+	}
+	if err := db.Check(ctx, nil); err != nil {
+		t.Error(err)
+	}
+	db.Close()
+	if db = open(); db.Format() != file.Format+1 || db.ID() != id {
+		t.Errorf("format %d after a restart", db.Format())
+	}
+	if v, err := db.Get(file.Meta, []byte("k")); string(v) != "v" {
+		t.Errorf("%q, %v", v, err)
+	}
+	db.Close()
+	cfg.Format = 0
+	if _, err := file.Open(cfg); !errors.As(err, new(file.ErrNewer)) {
+		t.Errorf("an older program: %v", err)
+	}
 }
 
 // TestAFailingOp is taken back and does not disturb the ops it shares a commit with.

@@ -19,11 +19,13 @@ import (
 
 // DB is an open data file. All methods are safe for concurrent use.
 type DB struct {
-	path string
-	log  *slog.Logger
-	id   [16]byte
-	bolt *bolt.DB
-	file *os.File // bbolt's own; walks read through it
+	path   string
+	log    *slog.Logger
+	id     [16]byte
+	newest int          // format that is understood
+	format atomic.Int64 // of the file
+	bolt   *bolt.DB
+	file   *os.File // bbolt's own; walks read through it
 
 	loop sync.WaitGroup // the committing goroutine
 
@@ -60,13 +62,13 @@ func options(cfg Config, mapping int) *bolt.Options {
 func Create(cfg Config) (*DB, error) {
 	var id [16]byte
 	rand.Read(id[:])
-	if err := create(cfg.Path, id); err != nil {
+	if err := create(cfg.Path, id, cfg.format()); err != nil {
 		return nil, fmt.Errorf("create data file: %w", err)
 	}
 	return Open(cfg)
 }
 
-func create(path string, id [16]byte) error {
+func create(path string, id [16]byte, format int) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func create(path string, id [16]byte) error {
 			}
 		}
 		m := tx.Bucket([]byte{byte(Meta)})
-		if err := m.Put(keyFormat, encodeFormat(id)); err != nil {
+		if err := m.Put(keyFormat, encodeFormat(id, format)); err != nil {
 			return err
 		}
 		return m.Put(keySums, new(sums).encode())
@@ -131,7 +133,7 @@ func syncDir(dir string) error {
 // disk before, it copies the file into a new one first (rebuild.go). Errors: fs.ErrNotExist,
 // [ErrRunning] after a second of waiting for the lock, [ErrNewer], [ErrDamaged].
 func Open(cfg Config) (*DB, error) {
-	db := &DB{path: cfg.Path, log: cfg.logger()}
+	db := &DB{path: cfg.Path, log: cfg.logger(), newest: cfg.format()}
 	db.wake.L = &db.mu
 	mapping := mapSize
 	err := db.open(cfg, mapping)
@@ -178,17 +180,15 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := walk(context.Background(), f, info.Size(), m, false, nil)
+	w, err := walk(context.Background(), f, info.Size(), m, db.newest, false, nil)
 	if err != nil {
 		return err
 	}
 	if err := w.sums.compare(w.own[string(keySums)]); err != nil {
 		return err
 	}
-	if db.id, err = decodeFormat(w.own[string(keyFormat)]); err != nil {
-		return err
-	}
-	db.sums = w.sums
+	db.id, db.sums = w.id, w.sums
+	db.format.Store(int64(w.format))
 
 	if _, err := os.Stat(markPath(cfg.Path)); err == nil {
 		if err := rebuild(f, cfg.Path, mapping(info.Size())); err != nil {
@@ -227,6 +227,9 @@ func openLocked(path string) (*os.File, error) {
 		f.Close()
 	}
 }
+
+// Format returns the format of the file, which may be older than [Format]: see [DB.Raise].
+func (db *DB) Format() int { return int(db.format.Load()) }
 
 // ID returns the random id of the store, which sealed values are bound to.
 func (db *DB) ID() [16]byte { return db.id }

@@ -161,7 +161,7 @@ func (db *DB) checkTree(ctx context.Context, txid uint64, progress func(done, to
 		if !ok || m.txid != txid {
 			continue
 		}
-		w, err := walk(ctx, db.file, info.Size(), m, true, progress)
+		w, err := walk(ctx, db.file, info.Size(), m, db.newest, true, progress)
 		if err != nil {
 			return err
 		}

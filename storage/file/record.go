@@ -18,28 +18,29 @@ const (
 	sumsSize    = 1 + numBuckets*(8+16)
 )
 
-func encodeFormat(id [16]byte) []byte {
-	b := append([]byte(formatMagic), 0, Format)
+func encodeFormat(id [16]byte, format int) []byte {
+	b := binary.BigEndian.AppendUint16([]byte(formatMagic), uint16(format))
 	b = append(b, id[:]...)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:4]...)
 }
 
-// decodeFormat returns the store id of a file of our format, or ErrNewer, or ErrDamaged.
-func decodeFormat(b []byte) (id [16]byte, err error) {
+// decodeFormat returns the store id and the format of a file that is not newer than newest; or ErrNewer, or ErrDamaged.
+func decodeFormat(b []byte, newest int) (id [16]byte, format int, err error) {
 	// A later format may be longer, but begins the same and has its checksum at the end.
 	if len(b) < formatSize || string(b[:8]) != formatMagic {
-		return id, damaged("it has no format record; is it a Footfall data file?")
+		return id, 0, damaged("it has no format record; is it a Footfall data file?")
 	}
 	if sum := sha256.Sum256(b[:len(b)-4]); !bytes.Equal(sum[:4], b[len(b)-4:]) {
-		return id, damaged("its format record has a wrong checksum")
+		return id, 0, damaged("its format record has a wrong checksum")
 	}
-	if have := int(binary.BigEndian.Uint16(b[8:])); have > Format {
-		return id, ErrNewer{Have: have, Knows: Format}
-	} else if have != Format || len(b) != formatSize {
-		return id, damaged("its format record is none of ours")
+	format = int(binary.BigEndian.Uint16(b[8:]))
+	if format > newest {
+		return id, 0, ErrNewer{Have: format, Knows: newest}
+	} else if format < 1 || len(b) != formatSize {
+		return id, 0, damaged("its format record is none of ours")
 	}
-	return [16]byte(b[10:26]), nil
+	return [16]byte(b[10:26]), format, nil
 }
 
 // sums are the number of entries and the XOR of the hashes of their keys, for each bucket.

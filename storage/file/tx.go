@@ -121,6 +121,16 @@ func (t *Tx) DeletePrefix(b Bucket, prefix []byte) error {
 	return nil
 }
 
+// setFormat rewrites the format record. Nothing of the op may fail after it, since it is not undone.
+func (t *Tx) setFormat(id [16]byte, format int) error {
+	if err := t.tx.Bucket([]byte{byte(Meta)}).Put(keyFormat, encodeFormat(id, format)); err != nil {
+		t.fatal = fmt.Errorf("put format: %w", err)
+		return t.fatal
+	}
+	t.wrote = true
+	return nil
+}
+
 // run runs the Write of one op and takes its changes back if it fails.
 func (t *Tx) run(write func(*Tx) error) error {
 	t.undo = t.undo[:0]

@@ -119,18 +119,21 @@ type walker struct {
 	r        io.ReaderAt
 	high     uint64   // pages from here on are not part of the file
 	seen     []uint64 // a bit a page: each page has one parent
+	newest   int      // format that is understood
 	deep     bool     // read every byte of every page, so that unreadable disk blocks are found
 	progress func(done, total int64)
 	done     uint64 // pages
 	reported uint64
 
-	sums sums
-	own  map[string][]byte // this package's entries of Meta
+	sums   sums
+	own    map[string][]byte // this package's entries of Meta
+	id     [16]byte
+	format int
 }
 
-// walk checks the tree under m and returns the sums over its keys and this package's own entries.
-func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, deep bool, progress func(done, total int64)) (*walker, error) {
-	w := &walker{ctx: ctx, r: r, high: m.high, deep: deep, progress: progress, own: map[string][]byte{}}
+// walk checks the tree under m, of a format up to newest, and returns the sums over its keys and this package's own entries.
+func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, newest int, deep bool, progress func(done, total int64)) (*walker, error) {
+	w := &walker{ctx: ctx, r: r, high: m.high, newest: newest, deep: deep, progress: progress, own: map[string][]byte{}}
 	if m.high < 3 || m.high > uint64(size)/pageSize {
 		return nil, damaged("the file has %d bytes, it should have %d pages of %d: it was cut short", size, m.high, pageSize)
 	}
@@ -158,7 +161,7 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, deep bool, pro
 			return nil, fmt.Errorf("bucket %d: %w", b, err)
 		}
 		if b == Meta {
-			if _, err := decodeFormat(w.own[string(keyFormat)]); err != nil {
+			if w.id, w.format, err = decodeFormat(w.own[string(keyFormat)], w.newest); err != nil {
 				return nil, err
 			}
 			if stranger {
