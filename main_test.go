@@ -85,6 +85,9 @@ func TestArrows(t *testing.T) {
 			if strings.HasPrefix(imported, module+"/dashboard/e2e") {
 				t.Errorf("%s imports %s: tests of the built binary are nobody's library", from, imported)
 			}
+			if imported == module+"/storage/file/crashfs" {
+				t.Errorf("%s imports %s: it is there for tests", from, imported)
+			}
 			for _, d := range denied {
 				if below(from, d.from) && reaches(imported, d.to) && !slices.ContainsFunc(d.except, func(e string) bool { return below(from, e) }) {
 					t.Errorf("%s imports %s: %s", from, imported, d.reason)

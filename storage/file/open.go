@@ -172,6 +172,10 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 			f.Close()
 		}
 	}()
+	// Whoever gave the file its name may have died before the name was durable, or have seen the fsync fail.
+	if err := syncDir(filepath.Dir(cfg.Path)); err != nil {
+		return err
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
