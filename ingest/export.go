@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"strconv"
-	"time"
 
 	"footfall/ingest/wire"
 	"footfall/storage/day"
@@ -22,7 +21,7 @@ type Export struct {
 
 // Run writes to c.Out.
 func (cmd *Export) Run(c *verb.Context) error {
-	site, zone, err := findSite(c, cmd.Site)
+	site, calendar, err := findSite(c, cmd.Site)
 	if err != nil {
 		return err
 	}
@@ -46,7 +45,7 @@ func (cmd *Export) Run(c *verb.Context) error {
 	}
 	var events int64
 	if some && first <= last {
-		if events, err = cmd.write(c, site.ID, first, last, zone); err != nil {
+		if events, err = cmd.write(c, site.ID, first, last, calendar); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
@@ -54,12 +53,12 @@ func (cmd *Export) Run(c *verb.Context) error {
 	return nil
 }
 
-func (cmd *Export) write(c *verb.Context, site schema.Site, first, last schema.Date, zone *time.Location) (events int64, err error) {
+func (cmd *Export) write(c *verb.Context, site schema.Site, first, last schema.Date, calendar *schema.Calendar) (events int64, err error) {
 	bar := c.Progress("Writing days", int64(last-first)+1)
 	defer bar.Close()
 	out := bufio.NewWriterSize(c.Out, 1<<16)
 	var line []byte
-	begin := first.Start(zone).Unix()
+	begin := calendar.Start(first).Unix()
 	err = c.Store.Export(c.Context, site, first, last, func(visitor uint32, a *schema.Attributes, e *day.Event) error {
 		if events++; events%applyBatch == 0 {
 			bar.Set((e.Time - begin) / 86400)

@@ -59,8 +59,8 @@ func (m *memory) Has(site schema.Site) bool {
 	return false
 }
 
-func (m *memory) Salt(zone string, d schema.Date) (salt [32]byte, err error) {
-	copy(salt[:], zone+d.String())
+func (m *memory) Salt(site account.Site, d schema.Date) (salt [32]byte, err error) {
+	copy(salt[:], site.Timezone+d.String())
 	return salt, nil
 }
 
@@ -70,13 +70,14 @@ func (m *memory) OpenDay(site schema.Site, d schema.Date) (*day.Open, error) {
 	name := dayName(site, d)
 	m.opened = append(m.opened, name)
 	if m.days[name] == nil {
-		zone := time.UTC
+		begin := d.Start(time.UTC)
 		for _, s := range m.sites {
 			if s.ID == site {
-				zone, _ = s.Location()
+				calendar, _ := s.Calendar()
+				begin = calendar.Start(d)
 			}
 		}
-		m.days[name] = day.NewOpen(site, d, zone)
+		m.days[name] = day.NewOpen(site, d, begin)
 	}
 	return m.days[name], nil
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"time"
 
 	"footfall/ingest/wire"
 	"footfall/storage/account"
@@ -37,7 +36,7 @@ type Summary struct {
 
 // Run reads c.In. An import that left lines out ends with verb.ExitPartial.
 func (cmd *Import) Run(c *verb.Context) error {
-	site, zone, err := findSite(c, cmd.Site)
+	site, calendar, err := findSite(c, cmd.Site)
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func (cmd *Import) Run(c *verb.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	run := &importing{c: c, stage: newStage(site.ID, zone, sources), latest: c.Now().Add(maxFuture).Unix(), more: map[string]int64{}}
+	run := &importing{c: c, stage: newStage(site.ID, calendar, sources), latest: c.Now().Add(maxFuture).Unix(), more: map[string]int64{}}
 	if err := run.read(); err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -59,17 +58,17 @@ func (cmd *Import) Run(c *verb.Context) error {
 	return nil
 }
 
-// findSite returns the site a person named and its zone.
-func findSite(c *verb.Context, name string) (account.Site, *time.Location, error) {
+// findSite returns the site a person named and its days.
+func findSite(c *verb.Context, name string) (account.Site, *schema.Calendar, error) {
 	site, err := c.Site(name)
 	if err != nil {
 		return account.Site{}, nil, err
 	}
-	zone, err := site.Location()
+	calendar, err := site.Calendar()
 	if err != nil {
 		return account.Site{}, nil, fmt.Errorf("site %s: %w", site.Domain, err)
 	}
-	return site, zone, nil
+	return site, calendar, nil
 }
 
 // importing is one run of Import.

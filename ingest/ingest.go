@@ -38,7 +38,7 @@ type Config struct {
 type store interface {
 	Site(domain string) (account.Site, bool)
 	Has(site schema.Site) bool
-	Salt(zone string, day schema.Date) ([32]byte, error)
+	Salt(site account.Site, day schema.Date) ([32]byte, error)
 	OpenDay(site schema.Site, day schema.Date) (*day.Open, error)
 	Append(o *day.Open, row day.Row) (storage.Commit, error)
 	Dropped(site schema.Site, day schema.Date, reason string)

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"footfall/ingest/session"
 	"footfall/ingest/shield"
@@ -23,35 +22,29 @@ import (
 // are numbered the order in which their rows reach storage; waiting for the disk happens outside of it.
 type lane struct {
 	site schema.Site
-	name string // of the zone
-	zone *time.Location
 
-	mu    sync.Mutex // guards all below
-	open  *day.Open  // nil before the first event and after storage closed the day
-	table *session.Table
-	last  storage.Commit // of the newest row, nil before the first
+	mu       sync.Mutex       // guards all below
+	open     *day.Open        // nil before the first event and after storage closed the day
+	calendar *schema.Calendar // that has placed the events of open
+	table    *session.Table
+	last     storage.Commit // of the newest row, nil before the first
 }
 
-// lane returns the lane of site.
-func (h *Handler) lane(site account.Site) (*lane, error) {
+// lane returns the lane of a site.
+func (h *Handler) lane(site schema.Site) *lane {
 	h.mu.RLock()
-	l := h.lanes[site.ID]
+	l := h.lanes[site]
 	h.mu.RUnlock()
-	if l != nil && l.name == site.Timezone {
-		return l, nil
-	}
-	zone, err := site.Location()
-	if err != nil {
-		return nil, fmt.Errorf("site %d: %w", site.ID, err)
+	if l != nil {
+		return l
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if l := h.lanes[site.ID]; l != nil && l.name == site.Timezone {
-		return l, nil
+	if l = h.lanes[site]; l == nil {
+		l = &lane{site: site}
+		h.lanes[site] = l
 	}
-	l = &lane{site: site.ID, name: site.Timezone, zone: zone}
-	h.lanes[site.ID] = l
-	return l, nil
+	return l
 }
 
 // Sweep forgets the visits of days that have ended, and sites that were removed. It is to be called after each midnight, with
@@ -69,14 +62,12 @@ func (h *Handler) Sweep() {
 			continue
 		}
 		l.mu.Lock()
-		if l.open != nil && l.open.Date != l.date(now) {
+		if l.open != nil && l.open.Date != l.calendar.Date(now) {
 			l.open, l.table = nil, nil
 		}
 		l.mu.Unlock()
 	}
 }
-
-func (l *lane) date(unix int64) schema.Date { return schema.DateOf(time.Unix(unix, 0).In(l.zone)) }
 
 // errDayEnded says that the day an event was meant for ended before its turn came.
 var errDayEnded = errors.New("the day ended")
@@ -84,56 +75,69 @@ var errDayEnded = errors.New("the day ended")
 // count places the hit into the day of the site named domain. Either reason says why it is not counted, or p tells when it is
 // on disk, or err says why it could not be stored.
 func (h *Handler) count(hit *wire.Hit, from *sender, domain string) (p storage.Commit, reason shield.Reason, err error) {
-	now := h.clock.unix()
-	site, ok := h.store.Site(domain)
-	if !ok {
+	for range maxAttempts {
+		// The time comes first: a change of zone, which is known before its midnight, is then known to an event after it.
+		now := h.clock.unix()
+		site, ok := h.store.Site(domain)
+		if !ok {
+			h.drop(0, 0, shield.NotFound)
+			return nil, shield.NotFound, nil
+		}
+		p, reason, err = h.attempt(hit, from, site, now)
+		if !errors.Is(err, errDayEnded) && !errors.Is(err, storage.ErrDayClosed) {
+			break
+		}
+	}
+	if errors.Is(err, storage.ErrNoSite) {
 		h.drop(0, 0, shield.NotFound)
 		return nil, shield.NotFound, nil
 	}
-	l, err := h.lane(site)
-	if err != nil {
-		return nil, "", err
-	}
-	if reason := shield.Check(shield.Hit{Bot: from.agent(h).Bot != ""}); reason != "" {
-		h.drop(site.ID, l.date(now), reason)
-		return nil, reason, nil
-	}
-	for range maxAttempts {
-		d := l.date(now)
-		var salt [32]byte
-		if salt, err = h.store.Salt(l.name, d); err != nil {
-			return nil, "", fmt.Errorf("salt of the day: %w", err)
-		}
-		id := visitor.ID(salt, d, site.ID, from.addr, from.userAgent)
-		p, reason, err = h.place(l, d, now, id, hit, from)
-		switch {
-		case reason != "":
-			h.drop(site.ID, d, reason)
-			return nil, reason, nil
-		case errors.Is(err, storage.ErrNoSite):
-			h.drop(0, 0, shield.NotFound)
-			return nil, shield.NotFound, nil
-		case !errors.Is(err, errDayEnded) && !errors.Is(err, storage.ErrDayClosed):
-			return p, "", err
-		}
-		now = h.clock.unix()
-	}
-	return nil, "", err
+	return p, reason, err
 }
 
-// place finds the visit of visitor id at time now of day d and hands the row to storage.
-func (h *Handler) place(l *lane, d schema.Date, now int64, id uint64, hit *wire.Hit, from *sender) (storage.Commit, shield.Reason, error) {
+// attempt places the hit into the day that holds time now.
+func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now int64) (storage.Commit, shield.Reason, error) {
+	calendar, err := site.Calendar()
+	if err != nil {
+		return nil, "", fmt.Errorf("site %d: %w", site.ID, err)
+	}
+	at := moment{calendar, calendar.Date(now), now}
+	if reason := shield.Check(shield.Hit{Bot: from.agent(h).Bot != ""}); reason != "" {
+		h.drop(site.ID, at.date, reason)
+		return nil, reason, nil
+	}
+	salt, err := h.store.Salt(site, at.date)
+	if err != nil {
+		return nil, "", fmt.Errorf("salt of the day: %w", err)
+	}
+	id := visitor.ID(salt, at.date, site.ID, from.addr, from.userAgent)
+	p, reason, err := h.place(h.lane(site.ID), at, id, hit, from)
+	if reason != "" {
+		h.drop(site.ID, at.date, reason)
+	}
+	return p, reason, err
+}
+
+// moment is a time, in Unix seconds, and the day of a site that holds it.
+type moment struct {
+	calendar *schema.Calendar
+	date     schema.Date
+	now      int64
+}
+
+// place finds the visit of visitor id at a moment and hands the row to storage.
+func (h *Handler) place(l *lane, m moment, id uint64, hit *wire.Hit, from *sender) (storage.Commit, shield.Reason, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open == nil || l.open.Date != d {
-		if l.open != nil && l.open.Date > d && l.date(h.clock.unix()) != d {
+	if l.open == nil || l.open.Date != m.date || l.calendar != m.calendar {
+		if l.open != nil && l.open.Date > m.date && m.calendar.Date(h.clock.unix()) != m.date {
 			return nil, "", errDayEnded // midnight passed while this event waited for the lock
 		}
-		if err := h.openLocked(l, d); err != nil {
+		if err := h.openLocked(l, m); err != nil {
 			return nil, "", err
 		}
 	}
-	at, ok := l.table.Observe(id, now, hit.Event.Name)
+	at, ok := l.table.Observe(id, m.now, hit.Event.Name)
 	if !ok {
 		return nil, shield.NoVisit, nil
 	}
@@ -154,19 +158,27 @@ func (h *Handler) place(l *lane, d schema.Date, now int64, id uint64, hit *wire.
 	return p, "", nil
 }
 
-// openLocked lets the lane go on with day d. Rows that wait for the disk are not part of what Resume returns: where the
+// openLocked lets the lane go on with the day of a moment. Rows that wait for the disk are not part of what Resume returns: where the
 // clock was set back to a day that this lane has just left, visit numbers would be given twice.
-func (h *Handler) openLocked(l *lane, d schema.Date) error {
-	if l.last != nil {
-		if err := l.last.Wait(context.Background()); err != nil {
-			return fmt.Errorf("wait for the rows before: %w", err)
+func (h *Handler) openLocked(l *lane, m moment) error {
+	if l.open == nil || l.open.Date != m.date {
+		if l.last != nil {
+			if err := l.last.Wait(context.Background()); err != nil {
+				return fmt.Errorf("wait for the rows before: %w", err)
+			}
+			l.last = nil
 		}
-		l.last = nil
+		o, err := h.store.OpenDay(l.site, m.date)
+		if err != nil {
+			return fmt.Errorf("open day: %w", err)
+		}
+		l.open, l.table = o, session.NewTable(o.Resume())
 	}
-	o, err := h.store.OpenDay(l.site, d)
-	if err != nil {
-		return fmt.Errorf("open day: %w", err)
+	// Calendars before and after a change agree on every day that has begun when it is asked for. This event took its day, and its salt,
+	// from one that was no longer the site's when the day began.
+	if begin := m.calendar.Start(m.date); !begin.Equal(l.open.Begin) || begin.Location().String() != l.open.Begin.Location().String() {
+		return errDayEnded
 	}
-	l.open, l.table = o, session.NewTable(o.Resume())
+	l.calendar = m.calendar
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"time"
 
 	"footfall/ingest/session"
 	"footfall/ingest/source"
@@ -21,7 +20,7 @@ import (
 // event is 56 bytes of codes.
 type stage struct {
 	site    schema.Site
-	zone    *time.Location
+	local   *schema.Calendar
 	sources *source.Table
 	seed    maphash.Seed // of this import: its visitors are nobody else's
 	days    map[schema.Date][]staged
@@ -78,9 +77,9 @@ func (in *interner[T]) code(v T) (code uint32, isNew bool) {
 	return c, true
 }
 
-func newStage(site schema.Site, zone *time.Location, sources *source.Table) *stage {
+func newStage(site schema.Site, local *schema.Calendar, sources *source.Table) *stage {
 	return &stage{
-		site: site, zone: zone, sources: sources, seed: maphash.MakeSeed(), days: map[schema.Date][]staged{}, lists: [][]day.Prop{nil},
+		site: site, local: local, sources: sources, seed: maphash.MakeSeed(), days: map[schema.Date][]staged{}, lists: [][]day.Prop{nil},
 		words: newInterner[string](), tuples: newInterner[tuple](), props: newInterner[string](), money: newInterner[day.Revenue](),
 	}
 }
@@ -149,8 +148,8 @@ func propsKey(list []day.Prop) string {
 // date returns the local day of a time.
 func (s *stage) date(unix int64) schema.Date {
 	if unix < s.begin || unix >= s.end {
-		s.last = schema.DateOf(time.Unix(unix, 0).In(s.zone))
-		s.begin, s.end = s.last.Start(s.zone).Unix(), (s.last + 1).Start(s.zone).Unix()
+		s.last = s.local.Date(unix)
+		s.begin, s.end = s.local.Start(s.last).Unix(), s.local.Start(s.last+1).Unix()
 	}
 	return s.last
 }
@@ -173,7 +172,7 @@ func (s *stage) build(d schema.Date) (built, error) {
 	slices.SortFunc(events, func(a, b staged) int {
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.line, b.line))
 	})
-	out := built{open: day.NewOpen(s.site, d, s.zone)}
+	out := built{open: day.NewOpen(s.site, d, s.local.Start(d))}
 	table, seen := session.NewTable(nil), make([]day.Row, 0, applyBatch)
 	for i := range events {
 		v := &events[i]

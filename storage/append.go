@@ -94,7 +94,7 @@ func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
 	if !ok {
 		return nil, ErrNoSite
 	}
-	zone, err := site.Location()
+	calendar, err := site.Calendar()
 	if err != nil {
 		return nil, fmt.Errorf("open day: %w", err)
 	}
@@ -105,7 +105,7 @@ func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open day: %w", err)
 	}
-	return &openDay{open: day.NewOpen(key.site, key.date, zone), sealer: sealer, db: s.db}, nil
+	return &openDay{open: day.NewOpen(key.site, key.date, calendar.Start(key.date)), sealer: sealer, db: s.db}, nil
 }
 
 // Commit is what an append waits for.

@@ -29,9 +29,9 @@ func check(t *testing.T, n int, property func(*rapid.T)) {
 	rapid.Check(t, property)
 }
 
-// place is a time zone and a day worth looking at.
+// place is a calendar and a day worth looking at.
 type place struct {
-	zone *time.Location
+	days *schema.Calendar
 	day  schema.Date
 }
 
@@ -62,7 +62,7 @@ func drawPlace(t *rapid.T) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{zone, d}
+	return place{schema.NewCalendar(zone), d}
 }
 
 // Few values, so that events have them in common. The odd ones are words with a meaning in filters, words that differ in case
@@ -114,7 +114,7 @@ func drawAttributes(t *rapid.T) (a schema.Attributes) {
 
 // drawInstant draws an instant of one of three days from first on, most often one where something changes.
 func drawInstant(t *rapid.T, p place) int64 {
-	start := (p.day + schema.Date(rapid.IntRange(0, 2).Draw(t, "day"))).Start(p.zone).Unix()
+	start := p.days.Start(p.day + schema.Date(rapid.IntRange(0, 2).Draw(t, "day"))).Unix()
 	hour := rapid.SampledFrom([]int64{0, 1, 2, 3, 10, 22, 23}).Draw(t, "hour")
 	second := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, 1799, 1800, 3599}), rapid.Int64Range(0, 3599)).Draw(t, "second")
 	return start + hour*3600 + second
@@ -209,7 +209,7 @@ func likelyWords(d query.Dimension) []string {
 func drawRange(t *rapid.T, p place) query.Range {
 	if rapid.Bool().Draw(t, "whole days") {
 		first := p.day - 1 + schema.Date(even(t, 2, "first"))
-		return query.Days(first, first+schema.Date(even(t, 2, "more")), p.zone)
+		return query.Days(first, first+schema.Date(even(t, 2, "more")), p.days)
 	}
 	a, b := drawInstant(t, p), drawInstant(t, p)
 	return query.Range{First: min(a, b), Last: max(a, b)}
@@ -217,7 +217,7 @@ func drawRange(t *rapid.T, p place) query.Range {
 
 // drawQuery draws a query that Validate accepts.
 func drawQuery(t *rapid.T, p place, site schema.Site) query.Query {
-	q := query.Query{Site: site, Zone: p.zone, Range: drawRange(t, p)}
+	q := query.Query{Site: site, Calendar: p.days, Range: drawRange(t, p)}
 	q.Metrics = rapid.SliceOfNDistinct(rapid.SampledFrom(metrics), 1, len(metrics), rapid.ID).Draw(t, "metrics")
 	q.Dimensions = rapid.SliceOfNDistinct(rapid.SampledFrom(dimensions), 0, 3, rapid.ID).Draw(t, "dimensions")
 	for range rapid.IntRange(0, 2).Draw(t, "filters") {

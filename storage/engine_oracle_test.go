@@ -41,7 +41,7 @@ func TestLanguage(t *testing.T) {
 						if w != nil {
 							w.close(t)
 						}
-						w = newWorld(t, filepath.Join(t.TempDir(), "data"), time.Unix(1_760_000_000, 0), c.Zone)
+						w = newWorld(t, filepath.Join(t.TempDir(), "data"), time.Unix(1_760_000_000, 0), c.Calendar)
 						fill(t, w, c.Events)
 					}
 					q := c.Query
@@ -96,7 +96,7 @@ func TestQuery(t *testing.T) {
 		p := drawPlace(t)
 		events := drawEvents(t, p)
 		imports++
-		w := newWorld(t, filepath.Join(root, fmt.Sprint(imports)), (p.day + 10).Start(p.zone), p.zone)
+		w := newWorld(t, filepath.Join(root, fmt.Sprint(imports)), p.days.Start(p.day+10), p.days)
 		defer func() { w.store.Close() }()
 		w.load(t, events, true)
 		for range 20 {
@@ -112,15 +112,16 @@ func TestQueryMany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, filepath.Join(t.TempDir(), "data"), (date + 10).Start(zone), zone)
+	days := schema.NewCalendar(zone)
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"), days.Start(date+10), days)
 	defer w.close(t)
 	random := rand.New(rand.NewPCG(2, 2026))
 	for range 2 {
 		w.load(t, manyEvents(random, date.Start(zone).Unix(), 40_000), true)
 	}
-	visits := naive.Derive(w.events, zone)
+	visits := naive.Derive(w.events, days)
 	check(t, 60, func(t *rapid.T) {
-		q := drawQuery(t, place{zone, date}, w.site)
+		q := drawQuery(t, place{days, date}, w.site)
 		want, err := visits.Answer(q)
 		if err != nil {
 			t.Fatalf("model: %v", err)
@@ -174,7 +175,7 @@ func TestEngineLaws(t *testing.T) {
 			check(t, 20, func(t *rapid.T) {
 				p := drawPlace(t)
 				sites++
-				w := newWorld(t, filepath.Join(root, fmt.Sprint(sites)), (p.day + 10).Start(p.zone), p.zone)
+				w := newWorld(t, filepath.Join(root, fmt.Sprint(sites)), p.days.Start(p.day+10), p.days)
 				defer func() { w.store.Close() }()
 				w.load(t, drawEvents(t, p), true)
 				law(t, site{p, w.site, func(q query.Query) (query.Result, error) {
@@ -193,8 +194,8 @@ func TestStore(t *testing.T) {
 	check(t, 30, func(t *rapid.T) {
 		p, q := drawPlace(t), drawPlace(t)
 		lives++
-		begin := p.day.Start(p.zone).Add(time.Hour * time.Duration(even(t, 4, "start hour")))
-		w := newWorld(t, filepath.Join(root, fmt.Sprint(lives)), begin, p.zone, q.zone)
+		begin := p.days.Start(p.day).Add(time.Hour * time.Duration(even(t, 4, "start hour")))
+		w := newWorld(t, filepath.Join(root, fmt.Sprint(lives)), begin, p.days, q.days)
 		defer func() { w.store.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
 			"Live": func(t *rapid.T) {
@@ -209,15 +210,15 @@ func TestStore(t *testing.T) {
 			},
 			"Import": func(t *rapid.T) {
 				w.choose(t)
-				events := slices.DeleteFunc(drawEvents(t, place{w.zone, w.today() - 2}), func(e naive.Event) bool {
-					return schema.DateOf(time.Unix(e.Time, 0).In(w.zone)) > w.today()
+				events := slices.DeleteFunc(drawEvents(t, place{w.days, w.today() - 2}), func(e naive.Event) bool {
+					return w.days.Date(e.Time) > w.today()
 				})
 				w.load(t, events, even(t, 2, "commit") > 0)
 			},
 			"Midnight": func(t *rapid.T) {
 				w.choose(t)
 				after := rapid.SampledFrom(durations).Draw(t, "after")
-				w.now = (w.today() + 1).Start(w.zone).Add(time.Second * time.Duration(after))
+				w.now = w.days.Start(w.today() + 1).Add(time.Second * time.Duration(after))
 				if rapid.Bool().Draw(t, "maintain") {
 					w.maintain(t)
 				}
@@ -226,7 +227,7 @@ func TestStore(t *testing.T) {
 			"Reopen":   func(t *rapid.T) { w.reopen(t) },
 			"": func(t *rapid.T) {
 				w.choose(t)
-				around := place{w.zone, w.today() - schema.Date(even(t, 2, "days ago"))}
+				around := place{w.days, w.today() - schema.Date(even(t, 2, "days ago"))}
 				for range 2 {
 					w.compare(t, drawQuery(t, around, w.site))
 				}
@@ -242,9 +243,9 @@ func TestStore(t *testing.T) {
 // TestQueryWhileSealing asks while events come in and their day is sealed: an event that is acknowledged is counted, once.
 func TestQueryWhileSealing(t *testing.T) {
 	date, _ := schema.ParseDate("2026-03-02")
-	w := newWorld(t, filepath.Join(t.TempDir(), "data"), date.Start(time.UTC).Add(23*time.Hour), time.UTC)
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"), date.Start(time.UTC).Add(23*time.Hour), schema.NewCalendar(time.UTC))
 	defer w.close(t)
-	q := query.Query{Site: w.site, Zone: w.zone, Range: query.Days(date, date+3, w.zone), Metrics: []query.Metric{query.Events}}
+	q := query.Query{Site: w.site, Calendar: w.days, Range: query.Days(date, date+3, w.days), Metrics: []query.Metric{query.Events}}
 	var sent, acknowledged atomic.Int64
 	var readers sync.WaitGroup
 	done := make(chan struct{})
@@ -275,11 +276,11 @@ func TestQueryWhileSealing(t *testing.T) {
 			w.live(t, naive.Event{Visitor: visitorNames[n%4], Event: day.Event{Time: at + n, Name: day.Pageview, Pathname: "/"}})
 			acknowledged.Add(1)
 		}
-		old := []naive.Event{{Visitor: "old", Event: day.Event{Time: date.Start(w.zone).Unix(), Name: day.Pageview, Pathname: "/"}}}
+		old := []naive.Event{{Visitor: "old", Event: day.Event{Time: w.days.Start(date).Unix(), Name: day.Pageview, Pathname: "/"}}}
 		sent.Add(1)
 		w.load(t, old, true)
 		acknowledged.Add(1)
-		w.now = (date + schema.Date(i) + 1).Start(w.zone)
+		w.now = w.days.Start(date + schema.Date(i) + 1)
 		w.maintain(t)
 	}
 	close(done)
@@ -289,7 +290,7 @@ func TestQueryWhileSealing(t *testing.T) {
 // TestExportIsInOrder exports a day of which one part is open and another one imported.
 func TestExportIsInOrder(t *testing.T) {
 	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	w := newWorld(t, filepath.Join(t.TempDir(), "data"), noon, time.UTC)
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"), noon, schema.NewCalendar(time.UTC))
 	defer w.close(t)
 	view := func(at time.Time) naive.Event {
 		return naive.Event{Visitor: "ann", Event: day.Event{Time: at.Unix(), Name: day.Pageview, Pathname: "/"}}

@@ -28,8 +28,8 @@ func sealedDay(t *testing.T, c *clock, cfg storage.Config) (*storage.Store, quer
 	if _, err := s.Maintain(t.Context(), c.now); err != nil {
 		t.Fatal(err)
 	}
-	zone, _ := site.Location()
-	return s, query.Query{Site: site.ID, Range: query.Days(date, date, zone), Metrics: []query.Metric{query.Pageviews},
+	days, _ := site.Calendar()
+	return s, query.Query{Site: site.ID, Range: query.Days(date, date, days), Metrics: []query.Metric{query.Pageviews},
 		Filters: []query.Filter{{Op: query.Is, Dimension: "event:page", Clauses: []string{"/a"}}}}
 }
 

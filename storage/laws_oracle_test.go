@@ -23,7 +23,7 @@ type site struct {
 }
 
 func naiveSite(p place, events []naive.Event) site {
-	return site{p, 0, naive.Derive(events, p.zone).Answer}
+	return site{p, 0, naive.Derive(events, p.days).Answer}
 }
 
 func (s site) must(t *rapid.T, q query.Query) query.Result {
@@ -48,7 +48,7 @@ func (s site) sum(t *rapid.T, q query.Query) float64 {
 // laws are what holds between answers, whoever gives them.
 var laws = map[string]func(*rapid.T, site){
 	"PartsMakeTheWhole": func(t *rapid.T, s site) {
-		q := query.Query{Site: s.id, Zone: s.zone, Range: drawRange(t, s.place)}
+		q := query.Query{Site: s.id, Calendar: s.days, Range: drawRange(t, s.place)}
 		q.Metrics = []query.Metric{rapid.SampledFrom([]query.Metric{query.Pageviews, query.Events}).Draw(t, "metric")}
 		f := drawFilter(t, 2)
 		yes, no := q, q
@@ -59,7 +59,7 @@ var laws = map[string]func(*rapid.T, site){
 		}
 	},
 	"DaysMakeTheRange": func(t *rapid.T, s site) {
-		q := query.Query{Site: s.id, Zone: s.zone, Range: query.Days(s.day-1, s.day+4, s.zone)}
+		q := query.Query{Site: s.id, Calendar: s.days, Range: query.Days(s.day-1, s.day+4, s.days)}
 		additive := []query.Metric{query.Pageviews, query.Events, query.Visitors, query.Visits}
 		q.Metrics = []query.Metric{rapid.SampledFrom(additive).Draw(t, "metric")}
 		for range rapid.IntRange(0, 2).Draw(t, "filters") {
@@ -69,7 +69,7 @@ var laws = map[string]func(*rapid.T, site){
 		var days float64
 		for d := s.day - 1; d <= s.day+4; d++ {
 			one := q
-			one.Range = query.Days(d, d, s.zone)
+			one.Range = query.Days(d, d, s.days)
 			days += s.sum(t, one)
 		}
 		if whole != days {
@@ -81,7 +81,7 @@ var laws = map[string]func(*rapid.T, site){
 		}
 	},
 	"FiltersNeverAdd": func(t *rapid.T, s site) {
-		q := query.Query{Site: s.id, Zone: s.zone, Range: drawRange(t, s.place)}
+		q := query.Query{Site: s.id, Calendar: s.days, Range: drawRange(t, s.place)}
 		additive := []query.Metric{query.Visitors, query.Visits}
 		q.Metrics = []query.Metric{rapid.SampledFrom(additive).Draw(t, "metric")}
 		before := s.sum(t, q)
@@ -95,7 +95,7 @@ var laws = map[string]func(*rapid.T, site){
 		}
 	},
 	"GroupsOfVisitsAreDisjoint": func(t *rapid.T, s site) {
-		q := query.Query{Site: s.id, Zone: s.zone, Range: drawRange(t, s.place), Metrics: []query.Metric{query.Visits}}
+		q := query.Query{Site: s.id, Calendar: s.days, Range: drawRange(t, s.place), Metrics: []query.Metric{query.Visits}}
 		whole := s.sum(t, q)
 		q.Dimensions = rapid.SliceOfNDistinct(rapid.SampledFrom(dimensions), 1, 3, rapid.ID).Filter(func(ds []query.Dimension) bool {
 			return !slices.Contains(ds, query.TimeHour) && !slices.ContainsFunc(ds, query.Dimension.IsEvent)
@@ -138,7 +138,7 @@ func TestLaws(t *testing.T) {
 func TestShift(t *testing.T) {
 	check(t, 300, func(t *rapid.T) {
 		first, _ := schema.ParseDate("2026-02-28")
-		p := place{time.UTC, first}
+		p := place{schema.NewCalendar(time.UTC), first}
 		events := drawEvents(t, p)
 		q := drawQuery(t, p, 0)
 		if slices.ContainsFunc(q.Dimensions, query.Dimension.IsTime) {

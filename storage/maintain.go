@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"footfall/storage/day"
@@ -20,40 +22,52 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 	next = now.Add(maxPause)
 	defer s.rest(now)
 	// The salts go first: whatever fails after this, yesterday can no longer be linked to anyone.
-	if _, err := s.vault.SweepSalts(today(now)); err != nil {
+	if _, err := s.vault.SweepSalts(s.today(now)); err != nil {
 		return next, fmt.Errorf("destroy salts: %w", err)
 	}
 	var faults []error // one site's trouble must not keep the days of others open
 	for _, site := range s.book.Sites() {
-		zone, err := site.Location()
+		calendar, err := site.Calendar()
 		if err != nil {
 			faults = append(faults, fmt.Errorf("site %d: %w", site.ID, err))
 			continue
 		}
-		if midnight := (schema.DateOf(now.In(zone)) + 1).Start(zone); midnight.Before(next) {
+		if midnight := calendar.Start(calendar.Date(now.Unix()) + 1); midnight.Before(next) {
 			next = midnight
 		}
 	}
-	return next, errors.Join(append(faults, s.flushDrops(ctx), s.sealFinished(ctx, today(now)))...)
+	return next, errors.Join(append(faults, s.flushDrops(ctx), s.sealFinished(ctx, now))...)
 }
 
-// today returns which day it is in a zone.
-func today(now time.Time) func(zone string) schema.Date {
-	return func(zone string) schema.Date {
-		loc, err := time.LoadLocation(zone)
-		if err != nil {
-			return -1 << 31 // no day at all: a salt of a zone nobody knows is stale
+// today returns which day it is for whom a salt is named after: a zone or a site.
+func (s *Store) today(now time.Time) func(name string) schema.Date {
+	const never = -1 << 31 // no day at all: a salt of what nobody knows is stale
+	return func(name string) schema.Date {
+		var calendar *schema.Calendar
+		if number, own := strings.CutPrefix(name, ownSalt); own {
+			id, _ := strconv.ParseUint(number, 10, 32)
+			site, _ := s.book.Site(schema.Site(id))
+			calendar, _ = site.Calendar()
+		} else if zone, err := time.LoadLocation(name); err == nil {
+			calendar = schema.NewCalendar(zone)
 		}
-		return schema.DateOf(now.In(loc))
+		if calendar == nil {
+			return never
+		}
+		return calendar.Date(now.Unix())
 	}
 }
 
-// sealFinished seals every open day before today in its site's zone.
-func (s *Store) sealFinished(ctx context.Context, today func(zone string) schema.Date) error {
+// sealFinished seals every open day before its site's today.
+func (s *Store) sealFinished(ctx context.Context, now time.Time) error {
 	s.mu.RLock()
 	var over []dayKey
 	for k := range s.days {
-		if site, ok := s.book.Site(k.site); ok && k.date < today(site.Timezone) {
+		site, ok := s.book.Site(k.site)
+		if !ok {
+			continue
+		}
+		if calendar, err := site.Calendar(); err == nil && k.date < calendar.Date(now.Unix()) {
 			over = append(over, k)
 		}
 	}

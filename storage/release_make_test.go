@@ -55,8 +55,8 @@ func TestMakeRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := day.NewOpen(w.site, w.today()-40, w.zone)
-	row, _ := newSeating().row(naive.Event{Visitor: "nobody", Event: day.Event{Time: o.Date.Start(w.zone).Unix(), Name: day.Pageview, Pathname: "/never"}})
+	o := day.NewOpen(w.site, w.today()-40, w.days.Start(w.today()-40))
+	row, _ := newSeating().row(naive.Event{Visitor: "nobody", Event: day.Event{Time: o.Begin.Unix(), Name: day.Pageview, Pathname: "/never"}})
 	if err := o.Apply([]day.Row{row}); err != nil {
 		t.Fatal(err)
 	}
@@ -109,16 +109,16 @@ type releaseWorld struct {
 
 func newReleaseWorld(t *testing.T) *releaseWorld {
 	t.Helper()
-	var zones []*time.Location
+	var calendars []*schema.Calendar
 	for _, name := range []string{"Australia/Lord_Howe", "Pacific/Kiritimati"} {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		zones = append(zones, zone)
+		calendars = append(calendars, schema.NewCalendar(zone))
 	}
 	begin := time.Date(2025, 10, 2, 12, 0, 0, 0, time.UTC)
-	return &releaseWorld{newWorld(t, filepath.Join(t.TempDir(), "data"), begin, zones...), rand.New(rand.NewPCG(1, 2025))}
+	return &releaseWorld{newWorld(t, filepath.Join(t.TempDir(), "data"), begin, calendars...), rand.New(rand.NewPCG(1, 2025))}
 }
 
 // fill gives the store all that a store can hold.
@@ -155,7 +155,7 @@ func (w *releaseWorld) fill(t *testing.T) released {
 			}
 			events := w.some(date, n)
 			if date == first+3 { // today: the day has not ended yet
-				events = slices.DeleteFunc(events, func(e naive.Event) bool { return e.Time > date.Start(w.all[0].zone).Unix()+12*3600 })
+				events = slices.DeleteFunc(events, func(e naive.Event) bool { return e.Time > w.all[0].days.Start(date).Unix()+12*3600 })
 			}
 			w.appendAll(t, date, events)
 			w.store.Dropped(w.site, date, "bot", 3+int(date-first))
@@ -164,12 +164,12 @@ func (w *releaseWorld) fill(t *testing.T) released {
 		if date == first+3 {
 			break
 		}
-		w.now = (date + 1).Start(w.all[0].zone)
+		w.now = w.all[0].days.Start(date + 1)
 		w.maintain(t)
 		w.tenant = w.all[0]
 		w.load(t, w.some(date, 30), true) // into a day that is sealed
 	}
-	w.now = (first + 3).Start(w.all[0].zone).Add(13 * time.Hour)
+	w.now = w.all[0].days.Start(first + 3).Add(13 * time.Hour)
 	w.maintain(t)
 	w.tenant = w.all[1]
 	w.load(t, w.some(w.today()-1, 20), true)
@@ -177,11 +177,12 @@ func (w *releaseWorld) fill(t *testing.T) released {
 	mustWrite(t, filepath.Join(w.dir, "footfall.db.rebuild"), nil) // the next start copies the file: what was freed is left behind
 	w.reopen(t)
 	for _, w.tenant = range w.all {
-		salt, err := w.store.Salt(w.zone.String(), w.today())
+		zone := w.days.Zone(w.today()).String()
+		salt, err := w.store.Salt(account.Site{Timezone: zone}, w.today())
 		if err != nil {
 			t.Fatal(err)
 		}
-		expected.Salts[w.zone.String()] = hex.EncodeToString(salt[:])
+		expected.Salts[zone] = hex.EncodeToString(salt[:])
 	}
 	expected.Now = w.now.UTC()
 	return expected
@@ -214,7 +215,7 @@ func (w *releaseWorld) appendAll(t *testing.T, date schema.Date, events []naive.
 
 // long is a day with a column that is longer than a chunk.
 func (w *releaseWorld) long(date schema.Date) []naive.Event {
-	begin := date.Start(w.zone).Unix()
+	begin := w.days.Start(date).Unix()
 	events := []naive.Event{{Visitor: "reader", Event: day.Event{Time: begin, Name: day.Pageview, Hostname: "example.com", Pathname: "/long", Interactive: true, ScrollDepth: day.NoScroll}}}
 	for i := range int64(16_400) {
 		events = append(events, naive.Event{Visitor: "reader", Event: day.Event{Time: begin + i, Name: day.Engagement, Hostname: "example.com", Pathname: "/long",
@@ -226,7 +227,7 @@ func (w *releaseWorld) long(date schema.Date) []naive.Event {
 // some makes events of a day, in order of time, with all that an event can have.
 func (w *releaseWorld) some(date schema.Date, n int) []naive.Event {
 	one := func(words ...string) string { return words[w.random.IntN(len(words))] }
-	begin, length := date.Start(w.zone).Unix(), (date+1).Start(w.zone).Unix()-date.Start(w.zone).Unix()
+	begin, length := w.days.Start(date).Unix(), int64(w.days.Start(date+1).Sub(w.days.Start(date)).Seconds())
 	visitors := map[string]schema.Attributes{}
 	var events []naive.Event
 	who := ""
@@ -291,7 +292,7 @@ func (w *releaseWorld) answer(t *testing.T) []byte {
 	t.Helper()
 	first, last, _ := w.store.Span(w.site)
 	var asked, answered strings.Builder
-	fmt.Fprintf(&answered, "zone %s\n", w.zone)
+	fmt.Fprintf(&answered, "zone %s\n", w.days.Zone(first))
 	fmt.Fprint(&asked, answered.String())
 	for _, q := range questions {
 		head, clauses, _ := strings.Cut(q, "\n")
@@ -303,7 +304,7 @@ func (w *releaseWorld) answer(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	visits := naive.Derive(w.events, w.zone)
+	visits := naive.Derive(w.events, w.days)
 	for i, c := range cases {
 		c.Query.Site = w.site
 		want, err := visits.Answer(c.Query)

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/day"
 	"footfall/storage/query/naive"
 	"footfall/storage/query/naive/script"
@@ -172,7 +173,7 @@ func testRelease(t *testing.T, dir string, want released) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Salt(zone, schema.DateOf(want.Now.In(loc))); hex.EncodeToString(got[:]) != salt {
+		if got, err := s.Salt(account.Site{Timezone: zone}, schema.DateOf(want.Now.In(loc))); hex.EncodeToString(got[:]) != salt {
 			t.Errorf("salt of %s: %x, %v", zone, got, err)
 		}
 	}
@@ -202,7 +203,7 @@ func testReleaseGoesOn(t *testing.T, dir string, want released) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.tenant = &tenant{site: one.ID, zone: zone, seats: map[schema.Date]*seating{}}
+		w.tenant = &tenant{site: one.ID, days: schema.NewCalendar(zone), seats: map[schema.Date]*seating{}}
 		w.all = append(w.all, w.tenant)
 		o := mustOpenDayOf(t, w)
 		w.seats[w.today()] = resumed(o)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/schema"
 )
 
@@ -47,11 +48,11 @@ func (w *saltWatch) use(t *testing.T, s *storage.Store) {
 	t.Helper()
 	for _, zone := range saltZones {
 		today := w.today(t, zone)
-		salt, err := s.Salt(zone, today)
+		salt, err := s.Salt(account.Site{Timezone: zone}, today)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := s.Salt(zone, today)
+		again, err := s.Salt(account.Site{Timezone: zone}, today)
 		if err != nil || again != salt {
 			t.Errorf("%s: the salt of %s is another when asked for again (%v)", zone, today, err)
 		}

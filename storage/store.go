@@ -36,6 +36,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -251,7 +252,7 @@ func (s *Store) load(ctx context.Context) (err error) {
 		return dataError(err)
 	}
 	// Whoever opens the store, the salts of days that are over go first.
-	if _, err := s.vault.SweepSalts(today(s.cfg.Now())); err != nil {
+	if _, err := s.vault.SweepSalts(s.today(s.cfg.Now())); err != nil {
 		return fmt.Errorf("destroy salts: %w", err)
 	}
 	if err := s.finishRemovals(ctx); err != nil {
@@ -296,10 +297,22 @@ func (s *Store) KeyFile() (path string, beside bool) {
 	return s.cfg.KeyFile, err1 == nil && err2 == nil && filepath.Dir(key) == dir
 }
 
-// Salt returns the zone's salt of a day; see seal.Vault.Salt.
-func (s *Store) Salt(zone string, date schema.Date) ([32]byte, error) {
-	return s.vault.Salt(zone, date)
+// Salt returns the salt of a site's day; see seal.Vault.Salt. Sites share the salt of a zone's day; a day that is not the zone's, the
+// first after a change, has one for itself, so that each salt lives as long as its day.
+func (s *Store) Salt(site account.Site, date schema.Date) ([32]byte, error) {
+	calendar, err := site.Calendar()
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("salt of site %d: %w", site.ID, err)
+	}
+	name := calendar.Zone(date).String()
+	if !calendar.Zoned(date) {
+		name = ownSalt + strconv.FormatUint(uint64(site.ID), 10)
+	}
+	return s.vault.Salt(name, date)
 }
+
+// ownSalt and the number of a site name the salt of a day that is the site's alone. No zone has such a name.
+const ownSalt = "site "
 
 // Healthy returns nil, or why events are refused.
 func (s *Store) Healthy() error { return s.db.Poisoned() }
@@ -307,7 +320,7 @@ func (s *Store) Healthy() error { return s.db.Poisoned() }
 // Stats describes the data file.
 func (s *Store) Stats() file.Stats { return s.db.Stats() }
 
-// Query answers q. Zone may be left nil: it is the site's.
+// Query answers q. Calendar may be left nil: it is the site's.
 func (s *Store) Query(ctx context.Context, q query.Query) (query.Result, error) {
 	r, err := s.QueryAll(ctx, q)
 	if err != nil {
@@ -338,12 +351,12 @@ func (s *Store) QueryAll(ctx context.Context, queries ...query.Query) ([]query.R
 		if !ok {
 			return nil, ErrNoSite
 		}
-		if q.Zone == nil {
-			zone, err := site.Location()
+		if q.Calendar == nil {
+			calendar, err := site.Calendar()
 			if err != nil {
-				return nil, fmt.Errorf("zone of %s: %w", site.Timezone, err)
+				return nil, fmt.Errorf("calendar of site %d: %w", site.ID, err)
 			}
-			q.Zone = zone
+			q.Calendar = calendar
 		}
 	}
 	var r []query.Result

@@ -74,7 +74,7 @@ func mustAppend(t testing.TB, s *storage.Store, o *day.Open, rows ...day.Row) {
 func total(t testing.TB, s *storage.Store, site schema.Site, metric query.Metric, first, last schema.Date) float64 {
 	t.Helper()
 	zone, _ := time.LoadLocation("Europe/Berlin")
-	r, err := s.Query(context.Background(), query.Query{Site: site, Range: query.Days(first, last, zone), Metrics: []query.Metric{metric}})
+	r, err := s.Query(context.Background(), query.Query{Site: site, Range: query.Days(first, last, schema.NewCalendar(zone)), Metrics: []query.Metric{metric}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	zone, _ := time.LoadLocation("Europe/Berlin")
 	date := schema.DateOf(c.now)
 	imported := func() *day.Open {
-		o := day.NewOpen(site.ID, date, zone)
+		o := day.NewOpen(site.ID, date, date.Start(zone))
 		if err := o.Apply([]day.Row{pageview(c.now, 0, 1, true, "/"), pageview(c.now, 1, 2, true, "/b")}); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestImportEndsWithAFailedAdd(t *testing.T) {
 	cancel() // of the first day nobody can say whether it is in the file
 	for i, ctx := range []context.Context{gone, context.Background()} {
 		at := c.now.AddDate(0, 0, -i)
-		o := day.NewOpen(site.ID, schema.DateOf(at), zone)
+		o := day.NewOpen(site.ID, schema.DateOf(at), schema.DateOf(at).Start(zone))
 		if err := o.Apply([]day.Row{pageview(at, 0, 1, true, "/")}); err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +395,7 @@ func TestDurationsBeyond32Bits(t *testing.T) {
 	site := mustSite(t, s)
 	zone, _ := time.LoadLocation("Europe/Berlin")
 	date := schema.DateOf(c.now) - 1
-	o := day.NewOpen(site.ID, date, zone)
+	o := day.NewOpen(site.ID, date, date.Start(zone))
 	const visits, long = 60_000, 80_000
 	var rows []day.Row
 	for i := range uint32(visits) {
@@ -418,7 +418,7 @@ func TestDurationsBeyond32Bits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, by := range []query.Dimension{"visit:country", "visit:entry_page", "visit:city", query.TimeHour} {
-		r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(date, date, zone), Metrics: []query.Metric{query.VisitDuration}, Dimensions: []query.Dimension{by}})
+		r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(date, date, schema.NewCalendar(zone)), Metrics: []query.Metric{query.VisitDuration}, Dimensions: []query.Dimension{by}})
 		if err != nil || len(r.Rows) != 1 || r.Rows[0].Metrics[0].Number != long {
 			t.Errorf("by %s: got %v, %v, want %d", by, r, err, long)
 		}
@@ -479,7 +479,7 @@ func TestMadeUpNamesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	zone, _ := time.LoadLocation("Europe/Berlin")
-	r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(o.Date, o.Date, zone), Metrics: []query.Metric{query.Visitors},
+	r, err := s.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(o.Date, o.Date, schema.NewCalendar(zone)), Metrics: []query.Metric{query.Visitors},
 		Filters: []query.Filter{{Op: query.Is, Dimension: "event:name", Clauses: []string{day.Other}}}})
 	if err != nil || r.Rows[0].Metrics[0].Number != 50 {
 		t.Errorf("other names: got %v, %v, want 50 visitors", r, err)

@@ -79,7 +79,7 @@ type tester interface {
 // tenant is one site of a store under test, and what was put into it.
 type tenant struct {
 	site    schema.Site
-	zone    *time.Location
+	days    *schema.Calendar
 	seats   map[schema.Date]*seating // of open days
 	events  []naive.Event            // all that the site was given
 	rows    []day.Event              // those that found a place, engagement included
@@ -96,17 +96,18 @@ type world struct {
 	*tenant
 }
 
-// newWorld makes a store with a site for each zone and chooses the first.
-func newWorld(t tester, dir string, now time.Time, zones ...*time.Location) *world {
+// newWorld makes a store with a site for each calendar and chooses the first.
+func newWorld(t tester, dir string, now time.Time, calendars ...*schema.Calendar) *world {
 	t.Helper()
 	w := &world{dir: dir, now: now}
 	w.open(t, true)
-	for i, zone := range zones {
+	for i, days := range calendars {
+		zone, _ := days.Changes()
 		s, err := w.store.AddSite(context.Background(), fmt.Sprintf("site%d.example.com", i), zone.String())
 		if err != nil {
 			t.Fatalf("add site: %v", err)
 		}
-		w.all = append(w.all, &tenant{site: s.ID, zone: zone, seats: map[schema.Date]*seating{}})
+		w.all = append(w.all, &tenant{site: s.ID, days: days, seats: map[schema.Date]*seating{}})
 	}
 	w.tenant = w.all[0]
 	return w
@@ -144,7 +145,7 @@ func (w *world) close(t tester) {
 	}
 }
 
-func (w *world) today() schema.Date { return schema.DateOf(w.now.In(w.zone)) }
+func (w *world) today() schema.Date { return w.days.Date(w.now.Unix()) }
 
 // live sends an event at its time, which becomes now.
 func (w *world) live(t tester, e naive.Event) {
@@ -181,7 +182,7 @@ func (w *world) load(t tester, events []naive.Event, commit bool) {
 	seats, rows := map[schema.Date]*seating{}, map[schema.Date][]day.Row{}
 	for i := range sorted {
 		sorted[i].Visitor = fmt.Sprintf("%s of import %d", sorted[i].Visitor, w.imports)
-		d := schema.DateOf(time.Unix(sorted[i].Time, 0).In(w.zone))
+		d := w.days.Date(sorted[i].Time)
 		if seats[d] == nil {
 			seats[d] = newSeating()
 		}
@@ -194,7 +195,7 @@ func (w *world) load(t tester, events []naive.Event, commit bool) {
 		t.Fatalf("import: %v", err)
 	}
 	for _, d := range slices.Sorted(maps.Keys(rows)) {
-		o := day.NewOpen(w.site, d, w.zone)
+		o := day.NewOpen(w.site, d, w.days.Start(d))
 		if err := o.Apply(rows[d]); err != nil {
 			t.Fatalf("apply rows of %v: %v", d, err)
 		}
@@ -227,8 +228,8 @@ func (w *world) maintain(t tester) {
 	}
 	midnight := w.now.AddDate(1, 0, 0)
 	for _, one := range w.all {
-		today := schema.DateOf(w.now.In(one.zone))
-		if at := (today + 1).Start(one.zone); at.Before(midnight) {
+		today := one.days.Date(w.now.Unix())
+		if at := one.days.Start(today + 1); at.Before(midnight) {
 			midnight = at
 		}
 		maps.DeleteFunc(one.seats, func(d schema.Date, _ *seating) bool { return d < today })
@@ -279,7 +280,7 @@ func (w *world) compare(t tester, q query.Query) {
 }
 
 func describe(q query.Query) string {
-	zone, format := q.Zone, "2006-01-02 15:04:05 -07:00"
+	zone, format := q.Calendar.Zone(q.Calendar.Date(q.Range.First)), "2006-01-02 15:04:05 -07:00"
 	return fmt.Sprintf("%v by %v from %s to %s\nwhere %+v\norder %+v limit %d offset %d", q.Metrics, q.Dimensions,
 		time.Unix(q.Range.First, 0).In(zone).Format(format), time.Unix(q.Range.Last, 0).In(zone).Format(format),
 		q.Filters, q.Order, q.Limit, q.Offset)
@@ -288,7 +289,7 @@ func describe(q query.Query) string {
 // list prints the events in order of time, in the language of query/testdata.
 func (w *world) list() (text string) {
 	for _, e := range inOrder(w.events) {
-		text += fmt.Sprintf("  %s  %q  %s  %q", time.Unix(e.Time, 0).In(w.zone).Format("2006-01-02 15:04:05-07:00"), e.Visitor,
+		text += fmt.Sprintf("  %s  %q  %s  %q", time.Unix(e.Time, 0).In(w.days.Zone(w.days.Date(e.Time))).Format("2006-01-02 15:04:05-07:00"), e.Visitor,
 			e.Name, e.Hostname+e.Pathname)
 		if !e.Interactive {
 			text += "  noninteractive"
@@ -315,7 +316,7 @@ func (w *world) books(t tester) {
 		if e.Name == day.Engagement {
 			continue
 		}
-		last = schema.DateOf(time.Unix(e.Time, 0).In(w.zone))
+		last = w.days.Date(e.Time)
 		if counting == 0 {
 			first = last
 		}
@@ -328,7 +329,7 @@ func (w *world) books(t tester) {
 	if ok != (counting > 0) || ok && (gotFirst != first || gotLast != last) {
 		t.Fatalf("Span is %v to %v, %v, want %v to %v, %v", gotFirst, gotLast, ok, first, last, counting > 0)
 	}
-	if since := w.now.Unix() - 300; schema.DateOf(time.Unix(since, 0).In(w.zone)) == w.today() {
+	if since := w.now.Unix() - 300; w.days.Date(since) == w.today() {
 		recent := map[string]bool{}
 		for _, e := range w.events {
 			imported := strings.Contains(e.Visitor, "import") // and so nobody who is there now
@@ -367,10 +368,10 @@ func (w *world) export(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("export: %v\nevents:\n%s", err, w.list())
 	}
-	whole := place{w.zone, first}
+	whole := place{w.days, first}
 	for range 5 {
 		q := drawQuery(t, whole, w.site)
-		q.Range = query.Days(first, last, w.zone)
+		q.Range = query.Days(first, last, w.days)
 		want, _ := naive.Answer(w.events, q)
 		got, _ := naive.Answer(out, q)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,14 +12,26 @@ import (
 
 // clock is the time of a request, seen from a site.
 type clock struct {
-	now   time.Time // in the site's zone
-	zone  *time.Location
-	today schema.Date
+	now      time.Time // in today's zone
+	calendar *schema.Calendar
+	today    schema.Date
 	// start returns the first day that has data.
 	start func() (schema.Date, bool)
 }
 
-func (c *clock) days(first, last schema.Date) query.Range { return query.Days(first, last, c.zone) }
+func newClock(now time.Time, calendar *schema.Calendar, start func() (schema.Date, bool)) clock {
+	today := calendar.Date(now.Unix())
+	return clock{now.In(calendar.Zone(today)), calendar, today, start}
+}
+
+func (c *clock) days(first, last schema.Date) query.Range {
+	return query.Days(first, last, c.calendar)
+}
+
+// local returns an instant as the clocks of its day's zone show it.
+func (c *clock) local(unix int64) time.Time {
+	return time.Unix(unix, 0).In(c.calendar.Zone(c.calendar.Date(unix)))
+}
 
 // span resolves the named forms of date_range. known is false for a name of another form; a known name may still have a number
 // that is not possible, which is the error.
@@ -100,15 +113,15 @@ func (c *clock) trim(name string, r query.Range) query.Range {
 		r.Last = c.days(c.today, c.today).Last
 	case "day":
 		t := c.now
-		r.Last = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), 59, 59, 0, c.zone).Unix()
+		r.Last = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), 59, 59, 0, t.Location()).Unix()
 	}
 	return r
 }
 
 // instant writes a bound of a range as the answer shows it.
 func (c *clock) instant(unix int64) string {
-	t := time.Unix(unix, 0).In(c.zone)
-	if name := c.zone.String(); name == "UTC" || name == "Etc/UTC" {
+	t := c.local(unix)
+	if name := t.Location().String(); name == "UTC" || name == "Etc/UTC" {
 		return t.Format("2006-01-02T15:04:05Z")
 	}
 	if _, offset := t.Zone(); offset%60 != 0 {
@@ -133,13 +146,12 @@ func bucket(r query.Range) query.Dimension {
 
 // label returns the label of the bucket that holds instant t of range r.
 func (c *clock) label(d query.Dimension, r query.Range, t int64) string {
-	local := time.Unix(t, 0).In(c.zone)
-	date := schema.DateOf(local)
+	date := c.calendar.Date(t)
 	switch d {
 	case query.TimeHour:
-		return local.Format("2006-01-02 15:00:00")
+		return hourLabel(date, c.local(t).Hour())
 	case query.TimeWeek:
-		first, _ := r.Dates(c.zone)
+		first, _ := r.Dates(c.calendar)
 		date = max(first, date.Monday())
 	case query.TimeMonth:
 		date = date.FirstOfMonth()
@@ -147,17 +159,19 @@ func (c *clock) label(d query.Dimension, r query.Range, t int64) string {
 	return date.String()
 }
 
-// labels lists the labels of every bucket r touches, in order, with data or without. Hours are steps of the wall clock, so
-// a day always has 24. ok is false if there are more than MaxTimeLabels.
+// labels lists the labels of every bucket r touches, in order, with data or without. A whole day always has the 24 hours of a clock.
+// ok is false if there are more than MaxTimeLabels.
 func (c *clock) labels(d query.Dimension, r query.Range) (list []string, ok bool) {
-	first, last := r.Dates(c.zone)
+	first, last := r.Dates(c.calendar)
 	if d == query.TimeHour {
-		from, to := wall(r.First, c.zone), wall(r.Last, c.zone)
-		if to.Sub(from)/time.Hour >= MaxTimeLabels || last-first >= MaxTimeLabels {
+		if (last-first)*24 >= MaxTimeLabels {
 			return nil, false
 		}
-		for t := from; !t.After(to); t = t.Add(time.Hour) {
-			list = append(list, t.Format("2006-01-02 15:00:00"))
+		for x := first; x <= last; x++ {
+			from, to := c.hours(x, r)
+			for h := from; h <= to; h++ {
+				list = append(list, hourLabel(x, h))
+			}
 		}
 		return list, true
 	}
@@ -179,16 +193,30 @@ func (c *clock) labels(d query.Dimension, r query.Range) (list []string, ok bool
 	return list, true
 }
 
-// wall returns the hour that holds an instant as the zone's clocks show it, without the zone: a time to count steps on.
-func wall(unix int64, zone *time.Location) time.Time {
-	t := time.Unix(unix, 0).In(zone)
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), 0, 0, 0, time.UTC)
+// hours returns the first and the last hour of a day that r touches. A day that does not begin at midnight may come to any hour twice.
+func (c *clock) hours(d schema.Date, r query.Range) (from, to int) {
+	from, to = 0, 23
+	if !c.calendar.Zoned(d) {
+		return from, to
+	}
+	if r.First > c.calendar.Start(d).Unix() {
+		from = c.local(r.First).Hour()
+	}
+	if r.Last < c.calendar.Start(d+1).Unix()-1 {
+		to = c.local(r.Last).Hour()
+	}
+	if from > to { // clocks went back over midnight
+		return 0, 23
+	}
+	return from, to
 }
+
+func hourLabel(d schema.Date, hour int) string { return fmt.Sprintf("%s %02d:00:00", d, hour) }
 
 // before returns the period a range is compared with: as many days just before it. Days of the range that are still to come do not
 // count. If same, a period that is still running is compared with the same part of the one before, up to this time of day.
 func (c *clock) before(r query.Range, same bool) query.Range {
-	first, last := r.Dates(c.zone)
+	first, last := r.Dates(c.calendar)
 	running := first <= c.today && c.today <= last
 	if running {
 		last = c.today
@@ -197,7 +225,7 @@ func (c *clock) before(r query.Range, same bool) query.Range {
 	if running && same {
 		y, m, d := (first - 1).UTC().Date()
 		t := c.now
-		p.Last = max(p.First, min(p.Last, time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, c.zone).Unix()))
+		p.Last = max(p.First, min(p.Last, time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, c.calendar.Zone(first-1)).Unix()))
 	}
 	return p
 }

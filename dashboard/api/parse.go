@@ -125,16 +125,15 @@ func (p *parser) later(format string, args ...any) {
 }
 
 func parseObject(object map[string]any, o Options) (*Asked, error) {
-	zone, err := o.Site.Location()
+	calendar, err := o.Site.Calendar()
 	if err != nil {
 		return nil, err
 	}
 	if o.Start == nil {
 		o.Start = func() (schema.Date, bool) { return 0, false }
 	}
-	now := o.Now.In(zone)
-	p := &parser{o: o, clock: clock{now, zone, schema.DateOf(now), o.Start}, asked: &Asked{Present: -1}}
-	p.asked.Query = query.Query{Site: o.Site.ID, Zone: zone}
+	p := &parser{o: o, clock: newClock(o.Now, calendar, o.Start), asked: &Asked{Present: -1}}
+	p.asked.Query = query.Query{Site: o.Site.ID, Calendar: calendar}
 	p.asked.Echo = Echo{SiteID: o.Site.Domain, Metrics: []string{}, Filters: []any{}, Dimensions: []string{}}
 
 	p.required(object)

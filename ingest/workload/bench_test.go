@@ -79,7 +79,7 @@ func fill(b *testing.B, dir string, events int) {
 	}
 	g := workload.New(events, 1)
 	for d := schema.Date(0); d < workload.Days; d++ {
-		o := day.NewOpen(site.ID, workload.Epoch+d, time.UTC)
+		o := day.NewOpen(site.ID, workload.Epoch+d, (workload.Epoch + d).Start(time.UTC))
 		if err := o.Apply(g.Rows(workload.Epoch+d, names)); err != nil {
 			b.Fatal(err)
 		}
@@ -126,11 +126,12 @@ var filters = map[string][]query.Filter{
 
 // ask asks the ten queries as the page does: in one request.
 func ask(b *testing.B, s *storage.Store, site account.Site, span, filter string) {
-	r := query.Days(workload.Epoch+workload.Days-spans[span], workload.Epoch+workload.Days-1, time.UTC)
+	days := schema.NewCalendar(time.UTC)
+	r := query.Days(workload.Epoch+workload.Days-spans[span], workload.Epoch+workload.Days-1, days)
 	queries := dashboard()
 	for i := range queries {
 		q := &queries[i]
-		q.Site, q.Zone, q.Range, q.Filters = site.ID, time.UTC, r, filters[filter]
+		q.Site, q.Calendar, q.Range, q.Filters = site.ID, days, r, filters[filter]
 	}
 	if _, err := s.QueryAll(context.Background(), queries...); err != nil {
 		b.Fatal(err)

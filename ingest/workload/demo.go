@@ -96,7 +96,7 @@ func (g *Generator) fill(ctx context.Context, store *storage.Store, site account
 	builder.Go(func() {
 		defer close(built)
 		for date := first; date <= schema.DateOf(now.UTC()); date++ {
-			o := day.NewOpen(site.ID, date, time.UTC)
+			o := day.NewOpen(site.ID, date, date.Start(time.UTC))
 			if err = o.Apply(g.until(date, names, now)); err != nil {
 				return
 			}

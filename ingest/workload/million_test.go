@@ -43,11 +43,11 @@ func TestMillionEventsAgreeWithTheModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	names := builtTable(t)
+	names, days := builtTable(t), schema.NewCalendar(zone)
 	lines := filepath.Join(dir, "events.ndjson")
-	model := naive.Derive(writeMillion(t, lines, names), zone)
+	model := naive.Derive(writeMillion(t, lines, names), days)
 
-	queries := drawQueries(zone)
+	queries := drawQueries(days)
 	want := make([]query.Result, len(queries))
 	var next, group = make(chan int), sync.WaitGroup{}
 	for range 2 {
@@ -185,7 +185,7 @@ func bitOf(b bool) int {
 }
 
 // drawQueries draws lawful queries about values that the traffic has.
-func drawQueries(zone *time.Location) []query.Query {
+func drawQueries(days *schema.Calendar) []query.Query {
 	r := rand.New(rand.NewPCG(11, 13))
 	pick := func(from []string) string { return from[r.IntN(len(from))] }
 	values := map[string][]string{
@@ -209,10 +209,10 @@ func drawQueries(zone *time.Location) []query.Query {
 	var out []query.Query
 	for len(out) < millionQueries {
 		first := workload.Epoch + schema.Date(r.IntN(workload.Days))
-		q := query.Query{Zone: zone, Range: query.Days(first, first+schema.Date(r.IntN(20)), zone)}
+		q := query.Query{Calendar: days, Range: query.Days(first, first+schema.Date(r.IntN(20)), days)}
 		switch r.IntN(10) {
 		case 0:
-			q.Range = query.Days(workload.Epoch-1, workload.Epoch+workload.Days, zone)
+			q.Range = query.Days(workload.Epoch-1, workload.Epoch+workload.Days, days)
 		case 1, 2:
 			q.Range.First += int64(r.IntN(86400))
 			q.Range.Last = q.Range.First + int64(r.IntN(5*86400))

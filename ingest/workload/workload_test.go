@@ -55,7 +55,7 @@ func TestStream(t *testing.T) {
 func TestRowsFillADay(t *testing.T) {
 	g := workload.New(365_000, 1)
 	const date = workload.Epoch + 10
-	o := day.NewOpen(1, date, time.UTC)
+	o := day.NewOpen(1, date, date.Start(time.UTC))
 	rows := g.Rows(date, table(t))
 	if err := o.Apply(rows); err != nil {
 		t.Fatal(err)

@@ -31,10 +31,21 @@ type Site struct {
 	Timezone string      `json:"timezone"` // IANA name; its midnight ends the site's day
 	Created  time.Time   `json:"created"`
 	Removing bool        `json:"removing,omitempty"` // its removal has begun, and is to be finished
+
+	calendar *schema.Calendar // of Timezone, made once; nil in a Site that no Book gave
 }
 
-// Location returns the site's time zone.
-func (s Site) Location() (*time.Location, error) { return LoadZone(s.Timezone) }
+// Calendar returns the site's days.
+func (s Site) Calendar() (*schema.Calendar, error) {
+	if s.calendar != nil {
+		return s.calendar, nil
+	}
+	zone, err := LoadZone(s.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	return schema.NewCalendar(zone), nil
+}
 
 // User is a person who may log in.
 type User struct {

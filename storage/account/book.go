@@ -107,6 +107,7 @@ func (s *state) decode(key, plain []byte) error {
 	case kindSite:
 		var v Site
 		err = json.Unmarshal(plain, &v)
+		v.calendar, _ = v.Calendar() // a zone this program does not know is told to whoever asks for the days
 		s.sites[v.ID], s.domains[v.Domain] = v, v.ID
 		home = numberKey(kindSite, uint64(v.ID))
 	case kindUser:

@@ -45,7 +45,8 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	if err != nil {
 		return Site{}, err
 	}
-	if _, err := LoadZone(timezone); err != nil {
+	zone, err := LoadZone(timezone)
+	if err != nil {
 		return Site{}, err
 	}
 	b.mu.Lock()
@@ -61,7 +62,7 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	if err != nil {
 		return Site{}, fmt.Errorf("number site: %w", err)
 	}
-	site := Site{ID: numbers.Site, Domain: domain, Timezone: timezone, Created: created.UTC().Truncate(time.Second)}
+	site := Site{ID: numbers.Site, Domain: domain, Timezone: timezone, Created: created.UTC().Truncate(time.Second), calendar: schema.NewCalendar(zone)}
 	if prepare != nil {
 		if err := prepare(site.ID); err != nil {
 			return Site{}, fmt.Errorf("prepare site: %w", err)

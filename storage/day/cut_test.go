@@ -65,12 +65,12 @@ func TestCut(t *testing.T) {
 	begin := date.Start(z).Unix()
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := drawRows(rt, begin)
-		open := day.NewOpen(1, date, z)
+		open := day.NewOpen(1, date, date.Start(z))
 		if err := open.Apply(rows); err != nil {
 			rt.Fatal(err)
 		}
 		left, cut := without(rows, begin)
-		want := day.NewOpen(1, date, z)
+		want := day.NewOpen(1, date, date.Start(z))
 		if err := want.Apply(left); err != nil {
 			rt.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func btoi(b bool) int {
 func TestCutLeavesNoWord(t *testing.T) {
 	z := zone(t)
 	at := date.Start(z).Unix()
-	open := day.NewOpen(1, date, z)
+	open := day.NewOpen(1, date, date.Start(z))
 	secret := day.NewVisit{Visitor: 1}
 	secret.Attributes[schema.Source] = "secret source"
 	err := open.Apply([]day.Row{

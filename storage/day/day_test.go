@@ -106,7 +106,7 @@ func TestOpenSealedAndReplayedDaysHoldTheSame(t *testing.T) {
 	z := zone(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := drawRows(rt, date.Start(z).Unix())
-		applied, live, replayed := day.NewOpen(1, date, z), day.NewOpen(1, date, z), day.NewOpen(1, date, z)
+		applied, live, replayed := day.NewOpen(1, date, date.Start(z)), day.NewOpen(1, date, date.Start(z)), day.NewOpen(1, date, date.Start(z))
 		if err := applied.Apply(rows); err != nil {
 			rt.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestSealMerges(t *testing.T) {
 		var views []*day.View
 		var want [][]flat
 		for range 2 {
-			o := day.NewOpen(1, date, z)
+			o := day.NewOpen(1, date, date.Start(z))
 			if err := o.Apply(drawRows(rt, date.Start(z).Unix())); err != nil {
 				rt.Fatal(err)
 			}
@@ -167,7 +167,7 @@ func TestApplyRefusesRowsOutOfOrder(t *testing.T) {
 		"before the day":     {Visit: 1, New: &day.NewVisit{}, Event: day.Event{Time: begin - 1, Name: day.Pageview}},
 		"engagement first":   {Visit: 1, New: &day.NewVisit{}, Event: day.Event{Time: begin + 61, Name: day.Engagement}},
 	} {
-		o := day.NewOpen(1, date, z)
+		o := day.NewOpen(1, date, date.Start(z))
 		if err := o.Apply([]day.Row{first}); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestApplyRefusesRowsOutOfOrder(t *testing.T) {
 func TestCurrent(t *testing.T) {
 	z := zone(t)
 	begin := date.Start(z).Unix()
-	o := day.NewOpen(1, date, z)
+	o := day.NewOpen(1, date, date.Start(z))
 	rows := []day.Row{
 		{Visit: 0, New: &day.NewVisit{Visitor: 1}, Event: day.Event{Time: begin + 100, Name: day.Pageview}},
 		{Visit: 1, New: &day.NewVisit{Visitor: 2}, Event: day.Event{Time: begin + 300, Name: day.Pageview}},
@@ -198,11 +198,11 @@ func TestCurrent(t *testing.T) {
 
 func FuzzReplay(f *testing.F) {
 	z := zone(f)
-	o := day.NewOpen(1, date, z)
+	o := day.NewOpen(1, date, date.Start(z))
 	f.Add(o.Encode([]day.Row{{New: &day.NewVisit{Visitor: 7}, Event: day.Event{Time: date.Start(z).Unix() + 5, Name: day.Pageview, Pathname: "/", ScrollDepth: 20,
 		Props: []day.Prop{{Key: "plan", Value: "pro"}}, Revenue: day.Revenue{Amount: "1", Currency: "EUR"}}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		o := day.NewOpen(1, date, z)
+		o := day.NewOpen(1, date, date.Start(z))
 		if o.Replay(b) == nil {
 			flatten(t, o.View())
 		}
@@ -211,7 +211,7 @@ func FuzzReplay(f *testing.F) {
 
 func FuzzOpenSealed(f *testing.F) {
 	z := zone(f)
-	o := day.NewOpen(1, date, z)
+	o := day.NewOpen(1, date, date.Start(z))
 	if err := o.Apply([]day.Row{{New: &day.NewVisit{Visitor: 7}, Event: day.Event{Time: date.Start(z).Unix() + 5, Name: "buy", Pathname: "/", ScrollDepth: 20,
 		Props: []day.Prop{{Key: "plan", Value: "pro"}}, Revenue: day.Revenue{Amount: "1", Currency: "EUR"}}}}); err != nil {
 		f.Fatal(err)

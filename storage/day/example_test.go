@@ -10,7 +10,7 @@ import (
 
 // A journal value of one pageview, cut where its fields begin.
 func ExampleOpen_Encode() {
-	o := day.NewOpen(1, date, time.UTC)
+	o := day.NewOpen(1, date, date.Start(time.UTC))
 	row := day.Row{New: &day.NewVisit{Visitor: 7}, Event: day.Event{Time: date.Start(time.UTC).Unix() + 65, Name: "pageview", Hostname: "a.org", Pathname: "/", Interactive: true, ScrollDepth: day.NoScroll}}
 	row.New.Attributes[schema.Country] = "DE"
 	b := o.Encode([]day.Row{row})
@@ -59,7 +59,7 @@ func ExampleOpen_Encode() {
 
 // The beginning of a sealed day's header.
 func ExampleSeal() {
-	o := day.NewOpen(1, date, time.UTC)
+	o := day.NewOpen(1, date, date.Start(time.UTC))
 	row := day.Row{New: &day.NewVisit{Visitor: 7}, Event: day.Event{Time: date.Start(time.UTC).Unix() + 65, Name: "pageview", Hostname: "a.org", Pathname: "/", Interactive: true, ScrollDepth: day.NoScroll}}
 	if err := o.Apply([]day.Row{row}); err != nil {
 		fmt.Println(err)

@@ -22,7 +22,7 @@ import (
 //	           byte     flags: 1 begins a visit, 2 interactive, 4 scroll depth, 8 engaged time, 16 revenue, 32 properties
 //	           uvarint  visit
 //	           if it begins a visit: visitor, 8 bytes big-endian; a uvarint code for each attribute
-//	           varint   seconds since the row before (the first: since local midnight)
+//	           varint   seconds since the row before (the first: since the day began)
 //	           uvarint  name, uvarint hostname, uvarint page
 //	           byte scroll depth · uvarint milliseconds · uvarint amount, uvarint currency ·
 //	           uvarint number of properties, then uvarint column, uvarint word: as the flags say

@@ -20,8 +20,8 @@ type Placed struct {
 type Open struct {
 	Site  schema.Site
 	Date  schema.Date
-	zone  *time.Location
-	begin int64
+	Begin time.Time // the day's first instant, in its zone
+	begin int64     // the same in Unix seconds
 
 	mu sync.RWMutex // guards all below
 
@@ -55,10 +55,10 @@ type growingSparse struct {
 	growing
 }
 
-// NewOpen returns an empty day of the site whose zone is given.
-func NewOpen(site schema.Site, date schema.Date, zone *time.Location) *Open {
+// NewOpen returns an empty day. begin is its first instant, in the zone in force on it: schema.Calendar.Start.
+func NewOpen(site schema.Site, date schema.Date, begin time.Time) *Open {
 	o := &Open{
-		Site: site, Date: date, zone: zone, begin: date.Start(zone).Unix(),
+		Site: site, Date: date, Begin: begin, begin: begin.Unix(),
 		visitors: map[uint64]uint32{}, sparse: map[columnKey]*growingSparse{},
 	}
 	for id := range o.attrs {
@@ -273,9 +273,6 @@ func (o *Open) addLocked(c coded) error {
 	return nil
 }
 
-// maxSecond bounds a time within a day: the longest local day on record had 25 hours, and one more is spare.
-const maxSecond = 26 * 3600
-
 func bit(b bool) uint32 {
 	if b {
 		return 1
@@ -349,6 +346,6 @@ func (o *Open) viewLocked() *View {
 		}
 	}
 	v := raw.arrange()
-	v.Date, v.Zone, v.Begin, v.Counting = o.Date, o.zone.String(), o.begin, o.counting
+	v.Date, v.Zone, v.Begin, v.Counting = o.Date, o.Begin.Location().String(), o.begin, o.counting
 	return v
 }

@@ -15,7 +15,7 @@ import (
 //
 //	header   byte     version, 1
 //	         string   name of the zone
-//	         varint   Unix seconds of local midnight
+//	         varint   Unix seconds of the day's first instant
 //	         uvarint  visitors, visits, rows, counting events, pageviews, bounces, sum of durations
 //	         uvarint  number of property keys, then each as string, ascending
 //	         uvarint  number of streams, then for each: byte kind, byte column, uvarint index, uvarint length
@@ -31,7 +31,7 @@ import (
 //	         6 visitors with an event name column.Rows; index is the name's code
 //
 // The index of a property column is the place of its key. A column without streams holds "" everywhere. EventTime is stored
-// as differences: in a visit from row to row, for its first row from local midnight.
+// as differences: in a visit from row to row, for its first row from the day's first instant.
 const headerVersion = 1
 
 const (

@@ -169,11 +169,26 @@ func (v *View) Hours() (*Hours, error) {
 	return v.source.hours(v)
 }
 
-// WallHours returns the hour of the wall clock, 0–23, for each hour since local midnight, in steps of a quarter hour.
+// WallHours returns the hour of the wall clock, 0–23, for each quarter hour since the day began: clocks differ from each other, and are
+// changed, by quarter hours.
 func (v *View) WallHours(zone *time.Location) []uint8 {
-	out := make([]uint8, maxSecond/900+1)
-	for i := range out {
-		out[i] = uint8(time.Unix(v.Begin+int64(i)*900, 0).In(zone).Hour())
+	const quarter, step = 900, 6 * 3600 // no zone changes its clock twice within six hours
+	out := make([]uint8, maxSecond/quarter+1)
+	offset := func(i int) int64 {
+		_, seconds := time.Unix(v.Begin+int64(i)*quarter, 0).In(zone).Zone()
+		return int64(seconds)
+	}
+	after := offset(0)
+	for i := 0; i < len(out); i += step / quarter {
+		before := after
+		after = offset(i + step/quarter)
+		for j := i; j < min(len(out), i+step/quarter); j++ {
+			shift := before
+			if before != after {
+				shift = offset(j)
+			}
+			out[j] = uint8(((v.Begin+int64(j)*quarter+shift)%86400 + 86400) % 86400 / 3600)
+		}
 	}
 	return out
 }

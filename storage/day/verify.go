@@ -16,9 +16,6 @@ func (v *View) Verify() error {
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", v.Date, err)
 	}
-	if begin := v.Date.Start(zone).Unix(); begin != v.Begin {
-		return v.differs("local midnight", v.Begin, begin)
-	}
 	rows := 0
 	counting := 0
 	err = v.Each(func(_ uint32, _ *schema.Attributes, e *Event) error {

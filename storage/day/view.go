@@ -33,7 +33,7 @@ type SparseText struct {
 type View struct {
 	Date     schema.Date
 	Zone     string // name of the site's zone when the day was made
-	Begin    int64  // Unix seconds of local midnight
+	Begin    int64  // Unix seconds of its first instant
 	Visitors int
 	Visits   int
 	Rows     int // events, engagement included

@@ -31,7 +31,7 @@ func (s source) Days(schema.Site, schema.Date, schema.Date) ([]query.Day, error)
 // dayOf returns a day of n visits, each with a page of its own.
 func dayOf(t *testing.T, n int) *day.View {
 	t.Helper()
-	o := day.NewOpen(1, date, time.UTC)
+	o := day.NewOpen(1, date, date.Start(time.UTC))
 	rows := make([]day.Row, n)
 	for i := range rows {
 		rows[i] = day.Row{Visit: uint32(i), New: &day.NewVisit{Visitor: uint64(i)}, Event: day.Event{
@@ -44,7 +44,8 @@ func dayOf(t *testing.T, n int) *day.View {
 }
 
 func by(dimensions ...query.Dimension) query.Query {
-	return query.Query{Site: 1, Zone: time.UTC, Range: query.Days(date, date, time.UTC),
+	days := schema.NewCalendar(time.UTC)
+	return query.Query{Site: 1, Calendar: days, Range: query.Days(date, date, days),
 		Metrics: []query.Metric{query.Pageviews}, Dimensions: dimensions}
 }
 

@@ -33,9 +33,10 @@
 //
 // # Time
 //
-// Labels are wall-clock labels in the site's zone: hour "2006-01-02 15:00:00", day "2006-01-02", week its Monday, but the
-// range's first day where the Monday is earlier, month its first day. The repeated hour of an autumn clock change is one
-// label. E buckets by the event's time; S by min(end, Last). Visitors, visits and percentage from S by time:hour count in
+// Days are those of the site's calendar; schema.Calendar says where they begin. Labels: day "2006-01-02", week its Monday, but the
+// range's first day where the Monday is earlier, month its first day; hour "2006-01-02 15:00:00" is the day and the hour that a clock in
+// the day's zone shows. An hour that comes twice in a day is one label: in autumn, and on a day that a change of zone
+// lengthens. E buckets by the event's time; S by min(end, Last). Visitors, visits and percentage from S by time:hour count in
 // every hour label from max(start, First) to min(end, Last), and only they make rows there; session metrics stay in the hour of min(end, Last).
 //
 // # Metrics
@@ -50,11 +51,7 @@
 // Order left empty is: the first time dimension ascending if there is one, then the first metric descending. Null sorts as less than any number.
 package query
 
-import (
-	"time"
-
-	"footfall/storage/schema"
-)
+import "footfall/storage/schema"
 
 // Metric is the API name of a metric.
 type Metric string
@@ -83,10 +80,10 @@ const (
 	TimeMonth Dimension = "time:month"
 )
 
-// Query is a question about one site. Its zone is the site's.
+// Query is a question about one site.
 type Query struct {
 	Site       schema.Site
-	Zone       *time.Location
+	Calendar   *schema.Calendar // the site's; where a Store answers, nil stands for it
 	Range      Range
 	Metrics    []Metric    // at least one, each once
 	Dimensions []Dimension // each once
@@ -96,17 +93,18 @@ type Query struct {
 	Offset     int
 }
 
-// Range is a span of time, both ends included, in Unix seconds.
+// Range is a span of time, both ends included, in Unix seconds. One that ends a second before it begins holds nothing: a day that the
+// calendar left out.
 type Range struct{ First, Last int64 }
 
-// Dates returns the first and last local day the range touches in zone.
-func (r Range) Dates(zone *time.Location) (first, last schema.Date) {
-	return schema.DateOf(time.Unix(r.First, 0).In(zone)), schema.DateOf(time.Unix(r.Last, 0).In(zone))
+// Dates returns the first and last day the range touches; the last is before the first where it touches none.
+func (r Range) Dates(c *schema.Calendar) (first, last schema.Date) {
+	return c.Date(r.First), c.Date(r.Last)
 }
 
-// Days returns the range of whole local days from first to last.
-func Days(first, last schema.Date, zone *time.Location) Range {
-	return Range{first.Start(zone).Unix(), (last + 1).Start(zone).Unix() - 1}
+// Days returns the range of whole days from first to last.
+func Days(first, last schema.Date, c *schema.Calendar) Range {
+	return Range{c.Start(first).Unix(), c.Start(last+1).Unix() - 1}
 }
 
 // Op is a filter's operator.

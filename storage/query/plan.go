@@ -23,7 +23,7 @@ type plan struct {
 
 func newPlan(q *Query) *plan {
 	p := &plan{q: q, dimsS: q.Dimensions, filtersS: q.Filters, hour: slices.Index(q.Dimensions, TimeHour)}
-	p.first, p.last = q.Range.Dates(q.Zone)
+	p.first, p.last = q.Range.Dates(q.Calendar)
 	events := slices.ContainsFunc(q.Metrics, Metric.isEvent)
 	p.sessions = slices.ContainsFunc(q.Metrics, Metric.isSession)
 	eventDims := slices.ContainsFunc(q.Dimensions, Dimension.IsEvent)

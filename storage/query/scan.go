@@ -1,8 +1,6 @@
 package query
 
 import (
-	"time"
-
 	"footfall/storage/day"
 	"footfall/storage/schema"
 )
@@ -171,7 +169,7 @@ type scanner struct {
 	*meter
 	v           *day.View
 	whole       bool  // every row and visit of the day lies in the range
-	first, last int64 // the range in seconds from local midnight
+	first, last int64 // the range in seconds from the day's begin
 
 	// Columns. Those that the plan does not look at are nil.
 	visitorOf, starts    []uint32
@@ -210,7 +208,7 @@ func (s *scanner) columns() (err error) {
 		}
 	}
 	if s.hour >= 0 {
-		s.wallHour = v.WallHours(s.q.Zone)
+		s.wallHour = v.WallHours(s.q.Calendar.Zone(v.Date))
 	}
 	return nil
 }
@@ -400,11 +398,8 @@ func (s *scanner) someRow(visit uint32, rows []bool) bool {
 	return false
 }
 
-// whole reports whether the range covers all of the view's day.
+// whole reports whether the range covers all of the view's day. Of the days it touches only the first and the last may be cut.
 func (p *plan) whole(v *day.View) bool {
-	next := (v.Date + 1).Start(p.q.Zone).Unix()
-	return p.q.Range.First <= v.Date.Start(p.q.Zone).Unix() && p.q.Range.Last >= next-1 && sameZone(v.Zone, p.q.Zone)
+	r, c := p.q.Range, p.q.Calendar
+	return (v.Date > p.first || r.First <= c.Start(v.Date).Unix()) && (v.Date < p.last || r.Last >= c.Start(v.Date+1).Unix()-1)
 }
-
-// sameZone reports whether a day was made in the zone of the query; otherwise its hours and borders are not the query's.
-func sameZone(name string, zone *time.Location) bool { return name == zone.String() }

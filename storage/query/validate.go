@@ -44,10 +44,10 @@ func (d Dimension) Known() bool {
 
 // Validate says what is wrong with q in words for the person who wrote it, or nil if the engine will answer it.
 func (q *Query) Validate() error {
-	if q.Zone == nil {
-		return invalid("The query has no time zone.")
+	if q.Calendar == nil {
+		return invalid("The query has no calendar.")
 	}
-	if q.Range.First > q.Range.Last {
+	if q.Range.First > q.Range.Last+1 {
 		return invalid("The date range ends before it begins.")
 	}
 	if len(q.Metrics) == 0 {

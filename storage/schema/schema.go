@@ -131,7 +131,7 @@ var Columns = [NumColumns]Column{
 	ExitPage:       {ExitPage, "exit_page", Visit, Derived, "visit:exit_page", "", "page of the visit's last pageview"},
 	EntryHostname:  {EntryHostname, "entry_hostname", Visit, Derived, "visit:entry_page_hostname", "", "host of the visit's first pageview"},
 	ExitHostname:   {ExitHostname, "exit_hostname", Visit, Derived, "visit:exit_page_hostname", "", "host of the visit's last pageview"},
-	VisitStart:     {VisitStart, "start", Visit, Derived, "", "", "time of the first event, seconds from local midnight"},
+	VisitStart:     {VisitStart, "start", Visit, Derived, "", "", "time of the first event, seconds from the day's begin"},
 	VisitDuration:  {VisitDuration, "duration", Visit, Derived, "", "", "seconds from the first to the last event, engagement aside"},
 	VisitPageviews: {VisitPageviews, "pageviews", Visit, Derived, "", "", "number of pageviews"},
 	VisitEvents:    {VisitEvents, "events", Visit, Derived, "", "", "number of events, engagement aside"},
@@ -139,7 +139,7 @@ var Columns = [NumColumns]Column{
 	VisitVisitor:   {VisitVisitor, "visitor_visits", Visit, Number, "", "", "how many visits each visitor has, a value a visitor"},
 	VisitRows:      {VisitRows, "visit_rows", Visit, Number, "", "", "how many event rows each visit has"},
 
-	EventTime:            {EventTime, "time", Event, Number, "", "", "first event of a visit: seconds from local midnight; later ones: seconds since the one before"},
+	EventTime:            {EventTime, "time", Event, Number, "", "", "first event of a visit: seconds from the day's begin; later ones: seconds since the one before"},
 	EventName:            {EventName, "name", Event, String, "event:name", "", "event name"},
 	EventHostname:        {EventHostname, "hostname", Event, String, "event:hostname", "", "host of the page, without www."},
 	EventPage:            {EventPage, "pathname", Event, String, "event:page", "", "path of the page, without query"},

@@ -16,7 +16,7 @@ type Deleted struct {
 // Delete returns the events that remain when those are deleted that lie in the range and satisfy the filters. They are a site on
 // which the deleted ones never happened, but for one thing: what remains stays in the visits it was in, however long the gaps in them
 // are now. A visit that has lost its last event that counts is gone, and so is engagement that comes before the first one left.
-func (all Visits) Delete(r query.Range, filters []query.Filter) (remaining []Event, d Deleted, err error) {
+func (v Visits) Delete(r query.Range, filters []query.Filter) (remaining []Event, d Deleted, err error) {
 	p := patterns{}
 	for _, f := range filters {
 		if err := p.collect(f); err != nil {
@@ -24,7 +24,7 @@ func (all Visits) Delete(r query.Range, filters []query.Filter) (remaining []Eve
 		}
 	}
 	before, after := map[person]bool{}, map[person]bool{}
-	for i, v := range all {
+	for i, v := range v.all {
 		var kept []Event
 		for _, e := range v.rows {
 			hit := r.First <= e.Time && e.Time <= r.Last && p.all(filters, v, &e.Event)

@@ -5,20 +5,18 @@ package naive
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"footfall/storage/day"
 	"footfall/storage/query"
-	"footfall/storage/schema"
 )
 
 // Answer answers q over the events of the site, in any order. Its errors wrap query.ErrInvalid.
 func Answer(events []Event, q query.Query) (query.Result, error) {
-	return Derive(events, q.Zone).Answer(q)
+	return Derive(events, q.Calendar).Answer(q)
 }
 
-// Answer answers q, whose zone must be the one the visits were derived in. Its errors wrap query.ErrInvalid.
-func (all Visits) Answer(q query.Query) (query.Result, error) {
+// Answer answers q, whose calendar must be the one the visits were derived in. Its errors wrap query.ErrInvalid.
+func (v Visits) Answer(q query.Query) (query.Result, error) {
 	p := patterns{}
 	for _, f := range q.Filters {
 		if err := p.collect(f); err != nil {
@@ -28,7 +26,7 @@ func (all Visits) Answer(q query.Query) (query.Result, error) {
 	if err := check(q); err != nil {
 		return query.Result{}, err
 	}
-	t := &table{visits: all, patterns: p, q: q, groups: map[string]*group{}}
+	t := &table{visits: v, patterns: p, q: q, groups: map[string]*group{}}
 	if len(q.Dimensions) == 0 {
 		t.group(nil, 0, nil, nil) // the one row, also without data
 	}
@@ -178,14 +176,12 @@ func (t *table) group(dimensions []query.Dimension, at int64, v *visit, e *day.E
 
 // label returns the time bucket of an instant.
 func (t *table) label(d query.Dimension, at int64) string {
-	local := time.Unix(at, 0).In(t.q.Zone)
-	date := schema.DateOf(local)
+	date := t.visits.days.date(at)
 	switch d {
 	case query.TimeHour:
-		return local.Format("2006-01-02 15") + ":00:00"
+		return fmt.Sprintf("%s %02d:00:00", date, t.visits.days.hour(date, at))
 	case query.TimeWeek:
-		first, _ := t.q.Range.Dates(t.q.Zone)
-		return max(date.Monday(), first).String()
+		return max(date.Monday(), t.visits.days.date(t.q.Range.First)).String()
 	case query.TimeMonth:
 		return date.FirstOfMonth().String()
 	default:
@@ -195,7 +191,7 @@ func (t *table) label(d query.Dimension, at int64) string {
 
 // e calls do for every event of E.
 func (t *table) e(filters []query.Filter, do func(*visit, *day.Event)) {
-	for _, v := range t.visits {
+	for _, v := range t.visits.all {
 		for i := range v.events {
 			e := &v.events[i]
 			if t.inRange(e.Time) && t.patterns.all(filters, v, e) {
@@ -208,7 +204,7 @@ func (t *table) e(filters []query.Filter, do func(*visit, *day.Event)) {
 // s calls do for every visit of S.
 func (t *table) s(filters []query.Filter, do func(*visit)) {
 	byEvent := names(filters, query.Dimension.IsEvent)
-	for _, v := range t.visits {
+	for _, v := range t.visits.all {
 		if v.start() > t.q.Range.Last || v.end() < t.q.Range.First {
 			continue
 		}

@@ -3,7 +3,6 @@ package naive
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"footfall/storage/day"
 	"footfall/storage/schema"
@@ -21,7 +20,10 @@ type Event struct {
 }
 
 // Visits are all visits of a site.
-type Visits []*visit
+type Visits struct {
+	days *days
+	all  []*visit
+}
 
 // person is a visitor: nobody is the same person on two days.
 type person struct {
@@ -38,14 +40,14 @@ type visit struct {
 }
 
 // Derive sorts a site's events into visits. Events of the same second keep the order they are given in.
-func Derive(events []Event, zone *time.Location) Visits {
+func Derive(events []Event, c *schema.Calendar) Visits {
 	sorted := slices.Clone(events)
 	slices.SortStableFunc(sorted, func(a, b Event) int { return cmp.Compare(a.Time, b.Time) })
 
-	var all Visits
+	out := Visits{days: newDays(c)}
 	current, numbered := map[person]*visit{}, map[int]*visit{}
 	for _, e := range sorted {
-		who := person{schema.DateOf(time.Unix(e.Time, 0).In(zone)), e.Visitor}
+		who := person{out.days.date(e.Time), e.Visitor}
 		v := current[who]
 		if e.Visit != 0 {
 			v = numbered[e.Visit]
@@ -58,7 +60,7 @@ func Derive(events []Event, zone *time.Location) Visits {
 				continue // engagement continues visits, it begins none
 			}
 			v = &visit{visitor: who, attributes: e.Attributes}
-			all = append(all, v)
+			out.all = append(out.all, v)
 			if e.Visit != 0 {
 				numbered[e.Visit] = v
 			}
@@ -70,7 +72,7 @@ func Derive(events []Event, zone *time.Location) Visits {
 			v.events = append(v.events, e.Event)
 		}
 	}
-	return all
+	return out
 }
 
 func (v *visit) start() int64    { return v.events[0].Time }

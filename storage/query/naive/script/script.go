@@ -5,6 +5,8 @@
 // starts a comment line, blank lines mean nothing.
 //
 //	zone Europe/Berlin            the site's time zone, from here on
+//	zone Europe/Berlin, 2026-03-03 America/New_York
+//	                              a site whose days from 2026-03-03 on are New York's
 //
 //	load                          the site's events, from here on
 //	  2026-03-02 10:00:00  ann  pageview    /pricing   source=Google country=DE
@@ -21,7 +23,8 @@
 //	  Google | 2026-03-02 | 12 | 50
 //	  ""     | 2026-03-03 | 3  | null
 //
-// Times are wall-clock times of the zone; an offset (02:30:00+02:00) tells the two readings of a repeated hour apart.
+// Times are wall-clock times of the zone in force on their date; an offset (02:30:00+02:00) tells the readings of a repeated hour, and
+// those of two zones, apart.
 // A page without a host is on example.com. A from or to without a time is a whole day, and "on DAY" is one day. Each
 // where is one filter, in the form of the Stats API; all must hold. A row lists the dimensions, then the metrics.
 // "expect of N" says that there are N rows before limit and offset. Words with spaces stand in double quotes.
@@ -30,6 +33,7 @@ package script
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -45,12 +49,12 @@ import (
 
 // Case is one query with its expected answer.
 type Case struct {
-	Name   string // file and line, and the question
-	Zone   *time.Location
-	Events []naive.Event // shared by the cases of one load
-	Load   int           // number of that load within the file
-	Query  query.Query   // Site is 0
-	Want   query.Result
+	Name     string // file and line, and the question
+	Calendar *schema.Calendar
+	Events   []naive.Event // shared by the cases of one load
+	Load     int           // number of that load within the file
+	Query    query.Query   // Site is 0
+	Want     query.Result
 }
 
 // Read reads the cases of a file. Its errors name the line.
@@ -60,7 +64,7 @@ func Read(path string) ([]Case, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r := &reader{zone: time.UTC}
+	r := &reader{calendar: schema.NewCalendar(time.UTC)}
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
 		line := lines.Text()
@@ -86,7 +90,7 @@ func Read(path string) ([]Case, error) {
 }
 
 type reader struct {
-	zone     *time.Location
+	calendar *schema.Calendar
 	events   []naive.Event
 	load     int
 	word     string // of the current block
@@ -99,15 +103,15 @@ func (r *reader) block(text string, n int) (err error) {
 	r.word = word
 	switch word {
 	case "zone":
-		r.zone, err = time.LoadLocation(rest)
+		r.calendar, err = calendar(rest)
 		return err
 	case "load":
 		r.events = nil
 		r.load++
 		return nil
 	case "query":
-		c := Case{Name: fmt.Sprintf("line %d: %s", n, text), Zone: r.zone, Events: r.events, Load: r.load}
-		c.Query.Zone = r.zone
+		c := Case{Name: fmt.Sprintf("line %d: %s", n, text), Calendar: r.calendar, Events: r.events, Load: r.load}
+		c.Query.Calendar = r.calendar
 		metrics, dimensions, _ := strings.Cut(rest, " by ")
 		for _, m := range list(metrics) {
 			c.Query.Metrics = append(c.Query.Metrics, query.Metric(m))
@@ -192,12 +196,12 @@ func (r *reader) clause(q *query.Query, text string) (err error) {
 // span reads the two ends of a range.
 func (r *reader) span(q *query.Query, from, to string) error {
 	if first, err := schema.ParseDate(from); err == nil {
-		q.Range.First = first.Start(r.zone).Unix()
+		q.Range.First = r.calendar.Start(first).Unix()
 	} else if q.Range.First, err = r.instant(from); err != nil {
 		return err
 	}
 	if last, err := schema.ParseDate(to); err == nil {
-		q.Range.Last = (last + 1).Start(r.zone).Unix() - 1
+		q.Range.Last = r.calendar.Start(last+1).Unix() - 1
 	} else if q.Range.Last, err = r.instant(to); err != nil {
 		return err
 	}
@@ -208,8 +212,33 @@ func (r *reader) instant(text string) (int64, error) {
 	if t, err := time.Parse("2006-01-02 15:04:05Z07:00", text); err == nil {
 		return t.Unix(), nil
 	}
-	t, err := time.ParseInLocation(time.DateTime, text, r.zone)
+	date, _, _ := strings.Cut(text, " ")
+	d, err := schema.ParseDate(date)
+	if err != nil {
+		return 0, err
+	}
+	t, err := time.ParseInLocation(time.DateTime, text, r.calendar.Zone(d))
 	return t.Unix(), err
+}
+
+// calendar reads a zone and, after commas, changes of it.
+func calendar(text string) (*schema.Calendar, error) {
+	first, later, _ := strings.Cut(text, ",")
+	zone, err := time.LoadLocation(first)
+	if err != nil {
+		return nil, err
+	}
+	var changes []schema.Change
+	for _, change := range list(later) {
+		date, name, _ := strings.Cut(change, " ")
+		d, err1 := schema.ParseDate(date)
+		zone, err2 := time.LoadLocation(name)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		changes = append(changes, schema.Change{First: d, Zone: zone})
+	}
+	return schema.NewCalendar(zone, changes...), nil
 }
 
 // event reads one line below a load.
