@@ -191,11 +191,10 @@ func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 	e, sealed := s.catalog[key.site][key.date]
 	s.mu.RUnlock()
 	if sealed {
-		v, release, err := s.sealedView(key, e)
+		v, err := s.readSealed(key, e) // not from the cache: its columns would stay there
 		if err != nil {
 			return nil, err
 		}
-		defer release()
 		views = append(views, v)
 	}
 	sealer, err := s.vault.Site(key.site)
@@ -207,7 +206,7 @@ func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 		p.counting += v.Counting
 	}
 	defer s.Work(sealingBytes(views))()
-	if p.header, p.chunks, err = day.Seal(views...); err != nil {
+	if p.header, p.chunks, err = day.SealParts(s.cfg.PartRows, views...); err != nil {
 		return nil, err
 	}
 	return p, nil

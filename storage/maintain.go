@@ -201,17 +201,9 @@ func (s *Store) Export(ctx context.Context, site schema.Site, first, last schema
 func (s *Store) exportDay(ctx context.Context, site schema.Site, date schema.Date, fn func(visitor uint32, a *schema.Attributes, e *day.Event) error) error {
 	var v *day.View
 	err := retryStale(ctx, func() error {
-		days, err := s.Days(site, date, date)
-		if err != nil || len(days) == 0 {
+		views, err := s.freshViews(dayKey{site, date})
+		if err != nil || len(views) == 0 {
 			return err
-		}
-		views, release, err := days[0].Views()
-		if err != nil {
-			return err
-		}
-		defer release()
-		if len(views) == 0 {
-			return nil
 		}
 		// All columns are decoded here, where a merge in between can be met by another try.
 		if v, err = day.Merge(views...); err != nil {

@@ -19,7 +19,9 @@ type step struct {
 }
 
 // steps lead from format 1 to file.Format; the first one leads to format 2.
-var steps = []step{}
+var steps = []step{
+	{what: "sealed days are written in parts"},
+}
 
 // migration is a step under way. It may be cut off at any moment and goes on at the next start.
 type migration struct {

@@ -92,6 +92,7 @@ func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 func (s *Store) forget(id schema.Site) {
 	s.mu.Lock()
 	dates := slices.Collect(maps.Keys(s.catalog[id]))
+	s.cache.forget(id)
 	delete(s.catalog, id)
 	for k := range s.days {
 		if k.site == id {

@@ -82,6 +82,8 @@ type Config struct {
 	Logger  *slog.Logger
 	// MaxSize bounds the data file in bytes; 0 does not. A full file refuses events and answers queries.
 	MaxSize int
+	// PartRows is about how many rows a part of a sealed day has; 0 is day.PartRows. Tests set less.
+	PartRows int
 	// Memory is what the store may hold in memory. The zero value is the default of this machine.
 	Memory memory.Shares
 	// QueryTime is how long a query may take, waiting for others included; 0 is DefaultQueryTime.
@@ -139,6 +141,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.QueryTime == 0 {
 		cfg.QueryTime = DefaultQueryTime
+	}
+	if cfg.PartRows == 0 {
+		cfg.PartRows = day.PartRows
 	}
 	s := &Store{
 		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
@@ -404,6 +409,9 @@ func (s *Store) Days(site schema.Site, first, last schema.Date) ([]query.Day, er
 	return out, nil
 }
 
+// Lexicon implements query.Source.
+func (s *Store) Lexicon(site schema.Site) *day.Lexicon { return s.cache.lexicon(site) }
+
 // views returns the parts of a day and what to call when they are no longer read.
 func (s *Store) views(site schema.Site, date schema.Date, e entry, sealed bool, open *openDay) ([]*day.View, func(), error) {
 	var views []*day.View
@@ -421,4 +429,25 @@ func (s *Store) views(site schema.Site, date schema.Date, e entry, sealed bool, 
 		}
 	}
 	return views, release, nil
+}
+
+// freshViews returns the parts of a day for one who reads all columns: what he decodes does not stay in memory.
+func (s *Store) freshViews(key dayKey) (views []*day.View, err error) {
+	s.mu.RLock()
+	e, sealed := s.catalog[key.site][key.date]
+	open := s.days[key]
+	s.mu.RUnlock()
+	if sealed {
+		v, err := s.readSealed(key, e)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	if open != nil {
+		if v := open.open.View(); v.Rows > 0 {
+			views = append(views, v)
+		}
+	}
+	return views, nil
 }

@@ -121,7 +121,8 @@ func (w *world) open(t tester, create bool) {
 	w.opened++
 	store, err := storage.Open(context.Background(), storage.Config{
 		Dir: w.dir, Create: create, Now: func() time.Time { return w.now },
-		Memory: shares(w.opened),
+		Memory:   shares(w.opened),
+		PartRows: 5 * (w.opened % 3), // days in one part, or in many
 	})
 	if err != nil {
 		t.Fatalf("open: %v", err)

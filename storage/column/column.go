@@ -80,8 +80,9 @@ var (
 
 func compress(dst, plain []byte) []byte { return encoder().EncodeAll(plain, dst) }
 
-// decompress refuses a frame that says it holds more than limit bytes before it allocates them.
-func decompress(src []byte, limit int) ([]byte, error) {
+// decompress appends what a frame holds to dst, which is empty. It refuses a frame that says it holds more than limit bytes before it
+// allocates them.
+func decompress(dst, src []byte, limit int) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(src); err != nil {
 		return nil, corrupt("compressed frame header")
@@ -89,7 +90,10 @@ func decompress(src []byte, limit int) ([]byte, error) {
 	if !h.HasFCS || h.FrameContentSize > uint64(limit) {
 		return nil, corrupt("compressed size")
 	}
-	out, err := decoder().DecodeAll(src, make([]byte, 0, h.FrameContentSize))
+	if uint64(cap(dst)) < h.FrameContentSize {
+		dst = make([]byte, 0, h.FrameContentSize)
+	}
+	out, err := decoder().DecodeAll(src, dst)
 	if err != nil || uint64(len(out)) != h.FrameContentSize {
 		return nil, corrupt("compressed bytes")
 	}
@@ -178,13 +182,46 @@ func appendPacked(dst []byte, v []uint32, base uint32, width int) []byte {
 }
 
 // Numbers decodes n numbers.
-func Numbers(src []byte, n int) ([]uint32, error) {
+func Numbers(src []byte, n int) ([]uint32, error) { return (*Decoder)(nil).Numbers(src, n) }
+
+// Decoder decodes numbers into memory that it uses again: a scan goes through many columns and keeps none. What it returned is valid
+// until Reset. A Decoder is not safe for concurrent use; a nil one is, and takes fresh memory each time.
+type Decoder struct {
+	block []uint32 // the unused rest of the block under way
+	whole []uint32
+	plain []byte
+}
+
+// Reset takes back all memory.
+func (d *Decoder) Reset() { d.block = d.whole }
+
+// Take returns n numbers of any value.
+func (d *Decoder) Take(n int) []uint32 {
+	if d == nil {
+		return make([]uint32, n)
+	}
+	if n > len(d.block) {
+		// What was taken from the old block stays valid; the next Reset comes back to one that would have held it all.
+		d.whole = make([]uint32, max(n, min(2*len(d.whole), maxBlock)))
+		d.block = d.whole
+	}
+	v := d.block[:n:n]
+	d.block = d.block[n:]
+	return v
+}
+
+// maxBlock numbers are what a Decoder keeps at most beyond one column: the columns of a scan of a run of visitors take less.
+const maxBlock = 1 << 20
+
+// Numbers decodes n numbers.
+func (d *Decoder) Numbers(src []byte, n int) ([]uint32, error) {
 	if n < 0 || n > MaxRows {
 		return nil, corrupt("number of rows")
 	}
 	if len(src) < 2 {
 		return nil, corrupt("short numbers")
 	}
+	v := d.Take(n)
 	body := src[1:]
 	switch src[0] {
 	case encSame:
@@ -192,84 +229,104 @@ func Numbers(src []byte, n int) ([]uint32, error) {
 		if k <= 0 || k != len(body) || x > 1<<32-1 {
 			return nil, corrupt("same")
 		}
-		v := make([]uint32, n)
 		for i := range v {
 			v[i] = uint32(x)
 		}
 		return v, nil
 	case encPacked:
-		return unpack(body, n)
+		return v, unpack(v, body)
 	case encRuns:
-		return unrun(body, n)
+		return v, unrun(v, body)
 	case encZRuns:
-		plain, err := decompress(body, min(maxPlain, 10*n))
+		plain, err := d.decompress(body, min(maxPlain, 10*n))
 		if err != nil {
 			return nil, err
 		}
-		return unrun(plain, n)
+		return v, unrun(v, plain)
 	case encPlanes:
 		width := int(body[0])
 		if width < 1 || width > 4 {
 			return nil, corrupt("plane width")
 		}
-		plain, err := decompress(body[1:], n*width)
+		plain, err := d.decompress(body[1:], n*width)
 		if err != nil {
 			return nil, err
 		}
-		return unplane(plain, n, width)
+		return v, unplane(v, plain, width)
 	}
 	return nil, corrupt("unknown encoding of numbers")
 }
 
-func unplane(plain []byte, n, width int) ([]uint32, error) {
-	if len(plain) != n*width {
-		return nil, corrupt("planes")
+func (d *Decoder) decompress(src []byte, limit int) (plain []byte, err error) {
+	if d == nil {
+		return decompress(nil, src, limit)
 	}
-	v := make([]uint32, n)
-	for i, b := range plain[:n] {
-		v[i] = uint32(b)
+	if plain, err = decompress(d.plain[:0], src, limit); err == nil {
+		d.plain = plain
 	}
-	for p := 1; p < width; p++ {
-		for i, b := range plain[p*n : (p+1)*n] {
-			v[i] |= uint32(b) << (8 * p)
-		}
-	}
-	return v, nil
+	return plain, err
 }
 
-func unrun(body []byte, n int) ([]uint32, error) {
-	v := make([]uint32, 0, n)
-	for len(v) < n {
+func unplane(v []uint32, plain []byte, width int) error {
+	n := len(v)
+	if len(plain) != n*width {
+		return corrupt("planes")
+	}
+	switch width {
+	case 1:
+		for i, b := range plain {
+			v[i] = uint32(b)
+		}
+	case 2:
+		low, high := plain[:n], plain[n:]
+		for i := range v {
+			v[i] = uint32(low[i]) | uint32(high[i])<<8
+		}
+	default:
+		clear(v)
+		for p := range width {
+			for i, b := range plain[p*n : (p+1)*n] {
+				v[i] |= uint32(b) << (8 * p)
+			}
+		}
+	}
+	return nil
+}
+
+func unrun(v []uint32, body []byte) error {
+	for len(v) > 0 {
 		x, k := binary.Uvarint(body)
 		if k <= 0 || x > 1<<32-1 {
-			return nil, corrupt("run value")
+			return corrupt("run value")
 		}
 		length, m := binary.Uvarint(body[k:])
-		if m <= 0 || length == 0 || length > uint64(n-len(v)) {
-			return nil, corrupt("run length")
+		if m <= 0 || length == 0 || length > uint64(len(v)) {
+			return corrupt("run length")
 		}
 		body = body[k+m:]
-		for range length {
-			v = append(v, uint32(x))
+		run := v[:length]
+		for i := range run {
+			run[i] = uint32(x)
 		}
+		v = v[length:]
 	}
 	if len(body) != 0 {
-		return nil, corrupt("bytes after the last run")
+		return corrupt("bytes after the last run")
 	}
-	return v, nil
+	return nil
 }
 
-func unpack(body []byte, n int) ([]uint32, error) {
+func unpack(v []uint32, body []byte) error {
+	n := len(v)
 	width := int(body[0])
 	base, k := binary.Uvarint(body[1:])
 	if width < 1 || width > 32 || k <= 0 || base > 1<<32-1 {
-		return nil, corrupt("packed header")
+		return corrupt("packed header")
 	}
 	body = body[1+k:]
 	if len(body) != (n*width+7)/8 {
-		return nil, corrupt("packed length")
+		return corrupt("packed length")
 	}
-	v := make([]uint32, n)
 	mask := uint64(1)<<width - 1
 	// Eight bytes hold any value of up to 32 bits that begins in the first of them.
 	i := 0
@@ -286,7 +343,7 @@ func unpack(body []byte, n int) ([]uint32, error) {
 		copy(word[:], body[at/8:])
 		v[i] = uint32(base + binary.LittleEndian.Uint64(word[:])>>(at%8)&mask)
 	}
-	return v, nil
+	return nil
 }
 
 // AppendWords encodes the words of a dictionary in the order of their codes.
@@ -316,7 +373,7 @@ func Words(src []byte) ([]string, error) {
 	case encPlain:
 	case encZstd:
 		var err error
-		if plain, err = decompress(plain, maxPlain); err != nil {
+		if plain, err = decompress(nil, plain, maxPlain); err != nil {
 			return nil, err
 		}
 	default:

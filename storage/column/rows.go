@@ -51,7 +51,7 @@ func DecodeRows(src []byte, n int) (Rows, error) {
 	case encPlain:
 	case encZstd:
 		var err error
-		if plain, err = decompress(plain, maxPlain); err != nil {
+		if plain, err = decompress(nil, plain, maxPlain); err != nil {
 			return Rows{}, err
 		}
 	default:

@@ -36,7 +36,7 @@ func (u *unordered) arrange() *View {
 	v := &View{
 		Visitors: u.visitors, Visits: len(visits), Rows: len(rows), Props: propKeys(u.sparse),
 		numbers: map[schema.ID][]uint32{schema.VisitVisitor: counts, schema.VisitRows: rowCounts},
-		texts:   map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, totals: map[columnKey]*Totals{},
+		texts:   map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, part: ofDay,
 	}
 	for id, n := range u.numbers {
 		v.numbers[id] = pick(n, rows)
@@ -46,7 +46,7 @@ func (u *unordered) arrange() *View {
 		if schema.Columns[id].Level == schema.Visit {
 			order = visits
 		}
-		v.texts[id] = &Text{pick(t.Codes, order), t.Words}
+		v.texts[id] = spelled(pick(t.Codes, order), t.Words)
 	}
 	if len(u.sparse) > 0 {
 		newRow := make([]uint32, len(rows))
@@ -68,7 +68,7 @@ func (s *SparseText) reorder(place []uint32) *SparseText {
 		pairs[i] = pair{place[r], s.Codes[i]}
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return cmp.Compare(a.row, b.row) })
-	out := &SparseText{make([]uint32, len(pairs)), make([]uint32, len(pairs)), s.Words}
+	out := &SparseText{make([]uint32, len(pairs)), make([]uint32, len(pairs)), s.Dictionary}
 	for i, p := range pairs {
 		out.Rows[i], out.Codes[i] = p.row, p.code
 	}
@@ -138,8 +138,8 @@ func compact(views ...*View) (*View, error) {
 		u.texts[id] = byFrequency(t)
 	}
 	for key, s := range u.sparse {
-		t := byFrequency(&Text{s.Codes, s.Words})
-		u.sparse[key] = &SparseText{s.Rows, t.Codes, t.Words}
+		t := byFrequency(&Text{s.Codes, s.Dictionary})
+		u.sparse[key] = &SparseText{s.Rows, t.Codes, t.Dictionary}
 	}
 	u.sortVisitors()
 	v := u.arrange()
@@ -197,7 +197,7 @@ func (u *unordered) add(v *View) error {
 		for _, r := range s.Rows {
 			into.Rows = append(into.Rows, firstRow+r)
 		}
-		t := Text{into.Codes, into.Words}
+		t := Text{into.Codes, into.Dictionary}
 		t.append(s.Codes, s.Words)
 		into.Codes, into.Words = t.Codes, t.Words
 	}
@@ -261,7 +261,7 @@ func byFrequency(t *Text) *Text {
 		to[c] = uint32(i)
 		words[i] = t.Words[c]
 	}
-	return &Text{pick(to, t.Codes), words}
+	return spelled(pick(to, t.Codes), words)
 }
 
 // likeness is the order of columns by which visitors are sorted: first those that are the same in all visits of a

@@ -128,7 +128,7 @@ func (u *unordered) retain(keep []bool) {
 		t.Codes = pick(t.Codes, order)
 	}
 	for key, s := range u.sparse {
-		left := &SparseText{Words: s.Words}
+		left := &SparseText{Dictionary: s.Dictionary}
 		for i, r := range s.Rows {
 			if newRow[r] != gone {
 				left.Rows, left.Codes = append(left.Rows, newRow[r]), append(left.Codes, s.Codes[i])

@@ -91,7 +91,7 @@ func flatten(t testing.TB, v *day.View) [][]flat {
 
 func sealView(t testing.TB, views ...*day.View) *day.View {
 	t.Helper()
-	header, chunks, err := day.Seal(views...)
+	header, chunks, err := day.SealParts(10, views...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +125,9 @@ func TestOpenSealedAndReplayedDaysHoldTheSame(t *testing.T) {
 		}
 		want := flatten(t, applied.View())
 		for name, v := range map[string]*day.View{"live": live.View(), "replayed": replayed.View(), "sealed": sealView(t, live.View()), "sealed again": sealView(t, sealView(t, live.View()))} {
+			if err := v.Verify(); err != nil {
+				rt.Fatalf("%s: %v", name, err)
+			}
 			if diff := gocmp.Diff(want, flatten(t, v)); diff != "" {
 				rt.Fatalf("%s: (-want +got)\n%s", name, diff)
 			}

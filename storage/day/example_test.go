@@ -73,16 +73,20 @@ func ExampleSeal() {
 	fmt.Printf("midnight     % x\n", b[5:10])
 	fmt.Printf("counts       % x\n", b[10:17])
 	fmt.Printf("properties   % x\n", b[17:18])
-	fmt.Printf("streams      % x\n", b[18:19])
-	fmt.Printf("first stream % x\n", b[19:23])
+	fmt.Printf("parts        % x\n", b[18:19])
+	fmt.Printf("first part   % x\n", b[19:22])
+	fmt.Printf("streams      % x\n", b[22:23])
+	fmt.Printf("first stream % x\n", b[23:27])
 	fmt.Println(len(chunks), "chunk")
 	// Output:
-	// version      01
+	// version      02
 	// zone         03 55 54 43
 	// midnight     80 a0 f4 90 0d
 	// counts       01 01 01 01 01 01 00
 	// properties   00
-	// streams      14
+	// parts        01
+	// first part   01 01 01
+	// streams      0b
 	// first stream 05 1d 00 3c
 	// 1 chunk
 }

@@ -123,7 +123,7 @@ func (g *growing) code(word string) uint32 {
 	return c
 }
 
-func (g *growing) text() *Text { return &Text{slices.Clip(g.codes), slices.Clip(g.words)} }
+func (g *growing) text() *Text { return spelled(slices.Clip(g.codes), slices.Clip(g.words)) }
 
 // Rows returns the number of events, engagement included.
 func (o *Open) Rows() int {
@@ -342,7 +342,7 @@ func (o *Open) viewLocked() *View {
 	}
 	for key, s := range o.sparse {
 		if len(s.rows) > 0 {
-			raw.sparse[key] = &SparseText{slices.Clip(s.rows), slices.Clip(s.codes), slices.Clip(s.words)}
+			raw.sparse[key] = &SparseText{slices.Clip(s.rows), slices.Clip(s.codes), Dictionary{Words: slices.Clip(s.words)}}
 		}
 	}
 	v := raw.arrange()

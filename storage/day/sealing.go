@@ -14,6 +14,11 @@ import (
 // Seal returns the header and chunks of a day that holds everything the given views of that day hold. Their visitors are
 // different people.
 func Seal(views ...*View) (header []byte, chunks [][]byte, err error) {
+	return SealParts(PartRows, views...)
+}
+
+// SealParts is Seal with another number of rows a part.
+func SealParts(rows int, views ...*View) (header []byte, chunks [][]byte, err error) {
 	if len(views) == 0 {
 		return nil, nil, errors.New("seal day: nothing to seal")
 	}
@@ -25,7 +30,7 @@ func Seal(views ...*View) (header []byte, chunks [][]byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("seal day: %w", err)
 	}
-	w := &writer{v: v}
+	w := &writer{v: v, partRows: rows}
 	if err := w.all(zone); err != nil {
 		return nil, nil, fmt.Errorf("seal day %s: %w", v.Date, err)
 	}
@@ -37,12 +42,17 @@ func Seal(views ...*View) (header []byte, chunks [][]byte, err error) {
 }
 
 type writer struct {
-	v       *View
-	ids     []streamID
-	lengths []int
-	chunks  [][]byte
-	fresh   bool // the next stream begins a chunk
+	v        *View
+	streams  []stream // in their order; part and length, and low and high, are set
+	partRows int
+	parts    []run
+	part     int32
+	chunks   [][]byte
+	fresh    bool // the next stream begins a chunk
 }
+
+// run is a part of the day: where its visitors, visits and rows begin, and where they end.
+type run struct{ from, to part }
 
 // group begins a new chunk unless the one under way is small: what a query reads together lies together.
 func (w *writer) group() {
@@ -51,8 +61,7 @@ func (w *writer) group() {
 }
 
 func (w *writer) put(kind byte, id schema.ID, index int, b []byte) {
-	w.ids = append(w.ids, streamID{kind, id, uint32(index)})
-	w.lengths = append(w.lengths, len(b))
+	w.streams = append(w.streams, stream{streamID: streamID{w.part, kind, id, uint32(index)}, length: len(b)})
 	last := len(w.chunks) - 1
 	if last < 0 || w.fresh || len(w.chunks[last])+len(b) > MaxChunk {
 		w.chunks = append(w.chunks, nil)
@@ -75,8 +84,26 @@ func onlyEmpty(words []string) bool { return len(words) == 0 || len(words) == 1 
 var pageDimensions = []schema.ID{schema.EventPage, schema.EntryPage, schema.ExitPage}
 
 func (w *writer) all(zone *time.Location) error {
-	v := w.v
-	h, err := v.countHours(zone)
+	w.part = ofDay
+	if err := w.day(zone); err != nil {
+		return err
+	}
+	starts, err := w.v.RowStarts()
+	if err != nil {
+		return err
+	}
+	steps := timeSteps(w.v.numbers[schema.EventTime], starts)
+	w.parts = w.v.cut(starts, w.partRows)
+	for i, r := range w.parts {
+		w.part = int32(i)
+		w.columns(r, steps)
+	}
+	return nil
+}
+
+// day puts what the day has once.
+func (w *writer) day(zone *time.Location) error {
+	h, err := w.v.countHours(zone)
 	if err != nil {
 		return err
 	}
@@ -94,30 +121,63 @@ func (w *writer) all(zone *time.Location) error {
 			return err
 		}
 	}
-	w.group()
-	for _, id := range []schema.ID{schema.VisitVisitor, schema.VisitRows} {
-		w.put(kindCodes, id, 0, column.AppendNumbers(nil, v.numbers[id]))
-	}
-	for _, level := range []schema.Level{schema.Visit, schema.Event} {
-		for _, id := range storedTexts {
-			if t := v.texts[id]; schema.Columns[id].Level == level && !onlyEmpty(t.Words) {
-				w.put(kindCodes, id, 0, column.AppendNumbers(nil, t.Codes))
-			}
-		}
-		w.group()
-	}
-	steps, err := v.timeSteps()
-	if err != nil {
-		return err
-	}
-	w.put(kindCodes, schema.EventTime, 0, column.AppendNumbers(nil, steps))
-	for _, id := range []schema.ID{schema.EventInteractive, schema.EventScrollDepth, schema.EventEngagement} {
-		w.put(kindCodes, id, 0, column.AppendNumbers(nil, v.numbers[id]))
-	}
 	if err := w.sets(); err != nil {
 		return err
 	}
-	return w.sparse()
+	return w.sparseWords()
+}
+
+// cut divides the visitors into parts of about so many rows.
+func (v *View) cut(starts []uint32, rows int) []run {
+	parts := max(1, (v.Rows+rows/2)/rows)
+	var out []run
+	var from, at part
+	for i, visits := range v.numbers[schema.VisitVisitor] {
+		at.visitors, at.visits = i+1, at.visits+int(visits)
+		at.rows = int(starts[at.visits])
+		if at.visitors == v.Visitors || at.rows >= v.Rows*(len(out)+1)/parts {
+			out = append(out, run{from, at})
+			from = at
+		}
+	}
+	return out
+}
+
+// columns puts the columns of a part.
+func (w *writer) columns(r run, steps []uint32) {
+	w.group()
+	w.put(kindCodes, schema.VisitVisitor, 0, column.AppendNumbers(nil, w.v.numbers[schema.VisitVisitor][r.from.visitors:r.to.visitors]))
+	w.put(kindCodes, schema.VisitRows, 0, column.AppendNumbers(nil, w.v.numbers[schema.VisitRows][r.from.visits:r.to.visits]))
+	for _, id := range storedTexts {
+		if schema.Columns[id].Level == schema.Visit {
+			w.codes(id, r.from.visits, r.to.visits)
+		}
+	}
+	w.group()
+	for _, id := range storedTexts {
+		if schema.Columns[id].Level == schema.Event {
+			w.codes(id, r.from.rows, r.to.rows)
+		}
+	}
+	w.group()
+	w.put(kindCodes, schema.EventTime, 0, column.AppendNumbers(nil, steps[r.from.rows:r.to.rows]))
+	for _, id := range []schema.ID{schema.EventInteractive, schema.EventScrollDepth, schema.EventEngagement} {
+		w.put(kindCodes, id, 0, column.AppendNumbers(nil, w.v.numbers[id][r.from.rows:r.to.rows]))
+	}
+	for _, key := range w.v.sparseKeys() {
+		w.sparse(key, r)
+	}
+}
+
+func (w *writer) codes(id schema.ID, from, to int) {
+	t := w.v.texts[id]
+	if onlyEmpty(t.Words) {
+		return
+	}
+	codes := t.Codes[from:to]
+	w.put(kindCodes, id, 0, column.AppendNumbers(nil, codes))
+	last := &w.streams[len(w.streams)-1]
+	last.low, last.high = slices.Min(codes), slices.Max(codes)
 }
 
 // dimension puts the words of a column, unless it has another's, and its totals.
@@ -140,33 +200,6 @@ func (w *writer) dimension(id schema.ID) error {
 	return nil
 }
 
-// rowLists are the lists of totals that are counted from events.
-const rowLists = 4
-
-func (t *Totals) append(b []byte, ofVisits bool) []byte {
-	if !ofVisits {
-		return appendLists(b, t.lists()[:rowLists])
-	}
-	return appendWide(appendLists(b, t.lists()), t.Durations)
-}
-
-// appendWide appends numbers of 64 bits as two lists: their lower and their upper halves.
-func appendWide(b []byte, wide []uint64) []byte {
-	low, high := make([]uint32, len(wide)), make([]uint32, len(wide))
-	for i, n := range wide {
-		low[i], high[i] = uint32(n), uint32(n>>32)
-	}
-	return appendLists(b, []*[]uint32{&low, &high})
-}
-
-func appendLists(b []byte, lists []*[]uint32) []byte {
-	for _, l := range lists {
-		n := column.AppendNumbers(nil, *l)
-		b = append(binary.AppendUvarint(b, uint64(len(n))), n...)
-	}
-	return b
-}
-
 // sets puts the visitors of each custom event name.
 func (w *writer) sets() error {
 	visitors, err := w.v.visitorsByName()
@@ -182,26 +215,46 @@ func (w *writer) sets() error {
 	return nil
 }
 
-func (w *writer) sparse() error {
+// sparseWords puts the dictionaries of sparse columns, and the totals of properties.
+func (w *writer) sparseWords() error {
+	var d column.Decoder
 	for _, key := range w.v.sparseKeys() {
 		s := w.v.sparse[key]
 		if s == nil {
 			continue
 		}
-		id, index := key.id, w.v.index(key)
 		w.group()
-		w.put(kindWords, id, index, column.AppendWords(nil, s.Words))
-		w.put(kindRows, id, index, column.AppendRows(nil, column.NewRows(s.Rows...)))
-		w.put(kindCodes, id, index, column.AppendNumbers(nil, s.Codes))
-		if id == schema.EventProps {
-			totals, err := w.v.countRows(s.Dense(w.v.Rows))
+		w.put(kindWords, key.id, w.v.index(key), column.AppendWords(nil, s.Words))
+		if key.id == schema.EventProps {
+			d.Reset()
+			totals, err := w.v.countRows(s.dense(d.Take(w.v.Rows)))
 			if err != nil {
 				return err
 			}
-			w.put(kindTotals, id, index, totals.append(nil, false))
+			w.put(kindTotals, key.id, w.v.index(key), totals.append(nil, false))
 		}
 	}
 	return nil
+}
+
+// sparse puts the part's rows of a sparse column.
+func (w *writer) sparse(key columnKey, r run) {
+	s := w.v.sparse[key]
+	if s == nil {
+		return
+	}
+	from, _ := slices.BinarySearch(s.Rows, uint32(r.from.rows))
+	to, _ := slices.BinarySearch(s.Rows, uint32(r.to.rows))
+	if from == to {
+		return
+	}
+	rows := column.NewRows()
+	for _, row := range s.Rows[from:to] {
+		rows.Add(row - uint32(r.from.rows))
+	}
+	w.group()
+	w.put(kindRows, key.id, w.v.index(key), column.AppendRows(nil, rows))
+	w.put(kindCodes, key.id, w.v.index(key), column.AppendNumbers(nil, s.Codes[from:to]))
 }
 
 func (w *writer) header(sum Summary) []byte {
@@ -215,11 +268,23 @@ func (w *writer) header(sum Summary) []byte {
 	for _, k := range v.Props {
 		b = appendString(b, k)
 	}
-	b = binary.AppendUvarint(b, uint64(len(w.ids)))
-	for i, s := range w.ids {
-		b = append(b, s.kind, byte(s.id))
-		b = binary.AppendUvarint(b, uint64(s.index))
-		b = binary.AppendUvarint(b, uint64(w.lengths[i]))
+	b = binary.AppendUvarint(b, uint64(len(w.parts)))
+	for _, p := range w.parts {
+		for _, n := range []int{p.to.visitors - p.from.visitors, p.to.visits - p.from.visits, p.to.rows - p.from.rows} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+	}
+	rest := w.streams
+	for i := ofDay; i < len(w.parts); i++ {
+		n := 0
+		for n < len(rest) && rest[n].part == int32(i) {
+			n++
+		}
+		b = binary.AppendUvarint(b, uint64(n))
+		for _, t := range rest[:n] {
+			b = t.append(b)
+		}
+		rest = rest[n:]
 	}
 	b = binary.AppendUvarint(b, uint64(len(w.chunks)))
 	for _, c := range w.chunks {
@@ -228,20 +293,26 @@ func (w *writer) header(sum Summary) []byte {
 	return b
 }
 
-// timeSteps turns times into the differences that are stored.
-func (v *View) timeSteps() ([]uint32, error) {
-	starts, err := v.RowStarts()
-	if err != nil {
-		return nil, err
+func (t *stream) append(b []byte) []byte {
+	b = append(b, t.kind, byte(t.id))
+	b = binary.AppendUvarint(b, uint64(t.index))
+	b = binary.AppendUvarint(b, uint64(t.length))
+	if t.ranged() {
+		b = binary.AppendUvarint(b, uint64(t.low))
+		b = binary.AppendUvarint(b, uint64(t.high-t.low))
 	}
-	times := v.numbers[schema.EventTime]
+	return b
+}
+
+// timeSteps turns times into the differences that are stored.
+func timeSteps(times, starts []uint32) []uint32 {
 	steps := make([]uint32, len(times))
-	for visit := range v.Visits {
+	for visit := range len(starts) - 1 {
 		previous := uint32(0)
 		for r := starts[visit]; r < starts[visit+1]; r++ {
 			steps[r] = times[r] - previous
 			previous = times[r]
 		}
 	}
-	return steps, nil
+	return steps
 }

@@ -30,18 +30,14 @@ func (v *View) Streams() ([]Stream, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.source
-	ids := make([]streamID, 0, len(s.streams))
-	for id := range s.streams {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b streamID) int { return cmp.Compare(s.streams[a].at, s.streams[b].at) })
-	out := make([]Stream, len(ids))
-	for i, id := range ids {
-		b, _, err := s.bytes(id.kind, id.id, int(id.index))
+	streams := slices.SortedFunc(slices.Values(s.streams), func(a, b stream) int { return cmp.Compare(a.at, b.at) })
+	out := make([]Stream, len(streams))
+	for i, id := range streams {
+		b, _, err := s.bytes(v, id.streamID)
 		if err != nil {
 			return nil, fmt.Errorf("day %s: streams: %w", v.Date, err)
 		}
-		st := Stream{Kind: kindNames[id.kind], Column: id.id, Encoding: encodingOf(id.kind, b), Bytes: s.streams[id].length}
+		st := Stream{Kind: kindNames[id.kind], Column: id.id, Encoding: encodingOf(id.kind, b), Bytes: id.length}
 		if st.Kind == "" {
 			st.Kind = fmt.Sprintf("unknown %d", id.kind)
 		}

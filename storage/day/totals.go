@@ -1,7 +1,6 @@
 package day
 
 import (
-	"fmt"
 	"time"
 
 	"footfall/storage/column"
@@ -54,17 +53,18 @@ func (v *View) Totals(id schema.ID) (*Totals, error) { return v.storedTotals(col
 func (v *View) PropTotals(key string) (*Totals, error) { return v.storedTotals(propKey(key)) }
 
 func (v *View) storedTotals(key columnKey) (*Totals, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if t, ok := v.totals[key]; ok || v.source == nil {
-		return t, nil
+	s, err := v.lists(key, nil)
+	if err != nil || s == nil {
+		return nil, err
 	}
-	t, err := v.source.totals(v, key)
-	if err != nil {
-		return nil, fmt.Errorf("day %s: totals: %w", v.Date, err)
+	t := newTotals(s.Words)
+	for list, into := range t.lists() {
+		if *into, err = s.List(TotalList(list), nil); err != nil {
+			return nil, err
+		}
 	}
-	v.totals[key] = t
-	return t, nil
+	t.Durations, err = s.Durations(nil)
+	return t, err
 }
 
 // countTotals computes the totals of a dimension from the columns.
@@ -81,11 +81,16 @@ func (v *View) countTotals(id schema.ID) (*Totals, error) {
 
 // Dense returns the column with a code for each of n rows; rows without a value have the word "".
 func (s *SparseText) Dense(n int) *Text {
-	t := &Text{make([]uint32, n), append([]string{""}, s.Words...)}
+	return s.dense(make([]uint32, n))
+}
+
+// dense is Dense with the memory for the codes, whose words may be numbered.
+func (s *SparseText) dense(codes []uint32) *Text {
+	clear(codes)
 	for i, row := range s.Rows {
-		t.Codes[row] = s.Codes[i] + 1
+		codes[row] = s.Codes[i] + 1
 	}
-	return t
+	return &Text{codes, s.afterEmpty()}
 }
 
 func (v *View) countVisits(text *Text) (*Totals, error) {

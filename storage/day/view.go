@@ -16,20 +16,30 @@ import (
 	"footfall/storage/schema"
 )
 
+// Dictionary is the words of a column by their codes: spelled out, or by their numbers in a vocabulary.
+type Dictionary struct {
+	Words      []string
+	Numbers    []uint32 // in place of Words, in a view that has a Lexicon
+	Vocabulary *Vocabulary
+}
+
 // Text is a column of dictionary codes, one a visit or a row.
 type Text struct {
 	Codes []uint32
-	Words []string
+	Dictionary
 }
 
 // SparseText is a column that only some rows have.
 type SparseText struct {
 	Rows  []uint32 // ascending
 	Codes []uint32 // one for each of Rows
-	Words []string
+	Dictionary
 }
 
-// View is a day arranged for reading. It is safe for concurrent use; what its methods return must not be changed.
+func spelled(codes []uint32, words []string) *Text { return &Text{codes, Dictionary{Words: words}} }
+
+// View is a day, or a part of one, arranged for reading. What its methods return must not be changed. It is safe for concurrent use,
+// but one that [View.Part] returned is not.
 type View struct {
 	Date     schema.Date
 	Zone     string // name of the site's zone when the day was made
@@ -37,20 +47,27 @@ type View struct {
 	Visitors int
 	Visits   int
 	Rows     int // events, engagement included
-	Counting int // events, engagement left out
+	Counting int // events, engagement left out; of the whole day
 	Props    []string
 
-	source *sealed // nil: everything is in the maps
+	source  *sealed         // nil: everything is in the maps
+	part    int             // of the source, or ofDay
+	lexicon *Lexicon        // words are numbered in it; nil: they are spelled out
+	memory  *column.Decoder // decodes columns
 
-	mu      sync.Mutex // guards the maps, which fill as columns are asked for
+	mu      sync.Mutex     // guards all below, which fills as columns are asked for
+	chunks  map[int][]byte // fetched since the last Rest
 	numbers map[schema.ID][]uint32
 	texts   map[schema.ID]*Text
 	sparse  map[columnKey]*SparseText
-	totals  map[columnKey]*Totals
 	visit   *visitNumbers
 	ends    map[schema.ID]*Text // entry and exit pages and hosts
 	starts  []uint32
 	visitor []uint32
+}
+
+func newView() *View {
+	return &View{part: ofDay, numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
 }
 
 // visitNumbers are the numbers that follow from a visit's rows.
@@ -95,7 +112,7 @@ func (v *View) numbersLocked(id schema.ID) ([]uint32, error) {
 	if v.source == nil {
 		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
 	}
-	n, err := v.source.numbers(v, id)
+	n, err := v.source.numbersOf(v, id)
 	if err != nil {
 		return nil, fmt.Errorf("day %s: column %s: %w", v.Date, schema.Columns[id].Name, err)
 	}
@@ -176,7 +193,8 @@ func (v *View) rowStartsLocked() ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		starts := make([]uint32, len(counts)+1)
+		starts := v.take(len(counts) + 1)
+		starts[0] = 0
 		for i, n := range counts {
 			starts[i+1] = starts[i] + n
 		}
@@ -197,16 +215,19 @@ func (v *View) VisitorOf() ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		of := make([]uint32, 0, v.Visits)
+		of := v.take(v.Visits)
+		at := 0
 		for visitor, n := range counts {
-			if int(n) > v.Visits-len(of) {
+			if int(n) > len(of)-at {
+				at = -1
 				break
 			}
 			for range n {
-				of = append(of, uint32(visitor))
+				of[at] = uint32(visitor)
+				at++
 			}
 		}
-		if len(of) != v.Visits {
+		if at != len(of) {
 			return nil, fmt.Errorf("day %s: %w: visits of visitors do not add up", v.Date, column.ErrCorrupt)
 		}
 		v.visitor = of
@@ -236,37 +257,29 @@ func (v *View) foldLocked() error {
 		return err
 	}
 	pageview, engagement := names.Code(Pageview), names.Code(Engagement)
-	block := make([]uint32, 5*v.Visits)
-	take := func() []uint32 {
-		s := block[:v.Visits:v.Visits]
-		block = block[v.Visits:]
-		return s
-	}
+	take := func() []uint32 { return v.take(v.Visits) }
 	c := &visitNumbers{start: take(), duration: take(), pageviews: take(), events: take(), bounce: take()}
 	for i := range v.Visits {
 		first, end := starts[i], starts[i+1]
 		if first == end {
 			return fmt.Errorf("day %s: %w: a visit without rows", v.Date, column.ErrCorrupt)
 		}
-		last := times[first]
+		last, pages, events := times[first], uint32(0), uint32(0)
 		engaged := false
 		for r := first; r < end; r++ {
 			switch names.Codes[r] {
 			case engagement:
 				continue
 			case pageview:
-				c.pageviews[i]++
+				pages++
 			default:
 				engaged = engaged || interactive[r] != 0
 			}
-			c.events[i]++
+			events++
 			last = times[r]
 		}
-		c.start[i] = times[first]
-		c.duration[i] = last - times[first]
-		if c.pageviews[i] < 2 && !engaged {
-			c.bounce[i] = 1
-		}
+		c.start[i], c.duration[i], c.pageviews[i], c.events[i] = times[first], last-times[first], pages, events
+		c.bounce[i] = bit(pages < 2 && !engaged)
 	}
 	v.visit = c
 	return nil
@@ -294,8 +307,8 @@ func (v *View) endLocked(id schema.ID) (*Text, error) {
 		return nil, err
 	}
 	pageview := names.Code(Pageview)
-	words, none := withEmpty(rows.Words)
-	t := &Text{make([]uint32, v.Visits), words}
+	words, none := rows.withEmpty()
+	t := &Text{v.take(v.Visits), words}
 	for i := range t.Codes {
 		t.Codes[i] = none
 		for r := starts[i]; r < starts[i+1]; r++ {
@@ -319,85 +332,145 @@ func codeOf(words []string, word string) uint32 {
 	if i := slices.Index(words, word); i >= 0 {
 		return uint32(i)
 	}
-	return 1<<32 - 1
+	return noCode
 }
 
-// withEmpty returns words with "" among them, and its code.
-func withEmpty(words []string) ([]string, uint32) {
-	if i := slices.Index(words, ""); i >= 0 {
-		return words, uint32(i)
-	}
-	return append(words[:len(words):len(words)], ""), uint32(len(words))
-}
+const noCode = 1<<32 - 1
+
+// Len returns the number of words.
+func (d *Dictionary) Len() int { return max(len(d.Words), len(d.Numbers)) }
 
 // Code returns the code of word, or one that no row has.
-func (t *Text) Code(word string) uint32 { return codeOf(t.Words, word) }
+func (d *Dictionary) Code(word string) uint32 {
+	if d.Vocabulary == nil {
+		return codeOf(d.Words, word)
+	}
+	if n, ok := d.Vocabulary.Find(word); ok {
+		if i := slices.Index(d.Numbers, n); i >= 0 {
+			return uint32(i)
+		}
+	}
+	return noCode
+}
 
-// Bytes returns about how much memory the decoded columns take.
+// withEmpty returns the dictionary with "" in it, and its code.
+func (d *Dictionary) withEmpty() (Dictionary, uint32) {
+	out := *d
+	code := d.Code("")
+	if code == noCode {
+		code = uint32(d.Len())
+		if d.Vocabulary == nil {
+			out.Words = append(slices.Clip(d.Words), "")
+		} else {
+			out.Numbers = append(slices.Clip(d.Numbers), d.Vocabulary.Numbers([]string{""})...)
+		}
+	}
+	return out, code
+}
+
+// afterEmpty returns the dictionary with "" before its words.
+func (d *Dictionary) afterEmpty() Dictionary {
+	if d.Vocabulary == nil {
+		return Dictionary{Words: append([]string{""}, d.Words...)}
+	}
+	return Dictionary{Numbers: append(d.Vocabulary.Numbers([]string{""}), d.Numbers...), Vocabulary: d.Vocabulary}
+}
+
+// in returns the dictionary with its words numbered in a vocabulary.
+func (d *Dictionary) in(v *Vocabulary) Dictionary {
+	if d.Vocabulary == v {
+		return *d
+	}
+	return Dictionary{Numbers: v.Numbers(d.Words), Vocabulary: v}
+}
+
+func (v *View) take(n int) []uint32 { return v.memory.Take(n) }
+
+// Bytes returns about how much memory is kept for the view between queries.
 func (v *View) Bytes() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := 512 + 4*(len(v.starts)+len(v.visitor))
-	for _, c := range v.numbers {
-		n += 4 * len(c)
-	}
-	words := 0
-	for _, t := range v.texts {
-		n += 4 * len(t.Codes)
-		words += textBytes(t.Words)
-	}
-	for _, s := range v.sparse {
-		n += 8 * len(s.Rows)
-		words += textBytes(s.Words)
-	}
-	for _, t := range v.totals {
-		n += (28 + 16) * len(t.Words) // a list may have words of its own beside the shared ones, for ""
-	}
-	if v.visit != nil {
-		n += 5 * 4 * v.Visits
-	}
-	n += len(v.ends) * 4 * v.Visits
+	n := 512
 	if v.source != nil {
-		words = 0
-		for _, w := range v.source.known {
-			words += textBytes(w)
-		}
-		n += 32 * len(v.source.streams)
-		for _, c := range v.source.chunks {
-			n += len(c)
-		}
+		n += v.source.size()
 	}
-	return n + words
-}
-
-func textBytes(words []string) int {
-	n := 16 * len(words)
-	for _, w := range words {
-		n += len(w)
+	for _, c := range v.chunks {
+		n += len(c)
 	}
 	return n
 }
 
-// Rest forgets the chunks that columns were decoded from: they are of use only while one after another is asked for.
+// Rest forgets the chunks that were read: they are of use only while one stream after another is asked for.
 func (v *View) Rest() {
-	if v.source == nil {
-		return
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	clear(v.source.chunks)
+	v.chunks = nil
 }
 
-// Shrink forgets the decoded columns of a sealed day, but not its totals.
-func (v *View) Shrink() {
+// Parts returns how many parts the view has that can be read one by one: runs of visitors.
+func (v *View) Parts() int {
+	if v.source == nil || v.part != ofDay {
+		return 1
+	}
+	return len(v.source.parts)
+}
+
+// Part returns a part of the view, its words numbered in l, its columns decoded with memory: they are valid until its Reset. Visitors
+// of different parts are different people.
+func (v *View) Part(i int, l *Lexicon, memory *column.Decoder) *View {
 	if v.source == nil {
-		return
+		return v
+	}
+	p := newView()
+	p.Date, p.Zone, p.Begin, p.Counting, p.Props = v.Date, v.Zone, v.Begin, v.Counting, v.Props
+	p.source, p.part, p.lexicon, p.memory = v.source, i, l, memory
+	n := v.source.parts[i]
+	p.Visitors, p.Visits, p.Rows = n.visitors, n.visits, n.rows
+	return p
+}
+
+// Numbered returns a text column with its words numbered in l.
+func (v *View) Numbered(id schema.ID, l *Lexicon) (*Text, error) {
+	t, err := v.Text(id)
+	if err != nil || v.lexicon != nil {
+		return t, err
+	}
+	return &Text{t.Codes, t.in(l.Column(id))}, nil
+}
+
+// NumberedProp returns the column of a custom property with a value a row, "" where a row has none, its words numbered in l.
+func (v *View) NumberedProp(key string, l *Lexicon) (*Text, error) {
+	s, err := v.Prop(key)
+	if err != nil {
+		return nil, err
+	}
+	t := s.dense(v.take(v.Rows))
+	return &Text{t.Codes, t.in(l.Prop(key))}, nil
+}
+
+// Range returns bounds of the codes of a text column: none is below low or above high. ok = false says that they are not known.
+func (v *View) Range(id schema.ID) (low, high uint32, ok bool) {
+	if v.source == nil || v.part == ofDay {
+		return 0, 0, false
+	}
+	t, found := v.source.find(streamID{part: int32(v.part), kind: kindCodes, id: id})
+	if !found {
+		_, words := v.source.find(streamID{part: ofDay, kind: kindWords, id: id})
+		return 0, 0, !words && schema.Columns[id].Kind == schema.String
+	}
+	return t.low, t.high, t.low <= t.high
+}
+
+// Dictionary returns the words of a text column without its codes.
+func (v *View) Dictionary(id schema.ID) (Dictionary, error) {
+	if v.source == nil || schema.Columns[id].Kind != schema.String {
+		t, err := v.Text(id)
+		if err != nil {
+			return Dictionary{}, err
+		}
+		return t.Dictionary, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	clear(v.numbers)
-	clear(v.texts)
-	clear(v.sparse)
-	v.visit, v.ends, v.starts, v.visitor = nil, nil, nil, nil
-	clear(v.source.chunks)
+	return v.source.dictionary(v, columnKey{id: id}, v.lexicon)
 }

@@ -5,7 +5,7 @@
 // is on the disk then. After one failed commit nothing is ever written again through the same DB ([DB.Poisoned]),
 // because bbolt can lose older, acknowledged data when a program goes on after a failed fsync of its meta page.
 //
-// # Format 1
+// # Format
 //
 // The file is a bbolt file of 4096-byte pages without a stored freelist. It has six buckets whose names are one
 // byte, 1 to 6 (see [Bucket]). Two entries of [Meta], whose keys begin with 0, are this package's own and are in
@@ -42,7 +42,7 @@ import (
 
 // Format is the newest format that this program knows, and the one that new files have. It opens older files too: who keeps values in
 // them brings them to this format, step by step, by [DB.Raise].
-const Format = 1
+const Format = 2
 
 // Bucket is one of the parts of the file; its byte is the bucket's name on disk and part of what sealed values are
 // bound to.

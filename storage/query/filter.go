@@ -1,6 +1,7 @@
 package query
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,38 +10,155 @@ import (
 	"footfall/storage/schema"
 )
 
-// mask says which visits or which rows of a view pass; nil lets all pass.
-type mask struct{ visits, rows []bool }
+// mask says which visits or which rows of a part pass; nil lets all pass.
+type mask struct {
+	visits, rows []bool
+	none         bool // nothing passes
+}
 
-// filterView evaluates filters on a view. Every word of a dictionary is judged once, not every row.
-func filterView(v *day.View, filters []Filter) (mask, error) {
-	var all mask
+// condition is a filter made ready for a batch of queries: its words are looked up and its patterns compiled once.
+type condition struct {
+	op        Op
+	args      []*condition
+	dimension Dimension
+	level     schema.Level
+	verdict   func(word string) bool
+	leaf      int // number of the leaf in the batch, see scanner.verdicts
+}
+
+// conditions are the filter lists of a batch. Queries of a dashboard have the same: they are looked at once.
+type conditions struct {
+	lists  [][]Filter
+	ready  [][]*condition
+	leaves int
+}
+
+// number returns the number of a list of filters, making it ready if it is new.
+func (c *conditions) number(filters []Filter) int {
+	for i, l := range c.lists {
+		if reflect.DeepEqual(l, filters) || len(l)+len(filters) == 0 {
+			return i
+		}
+	}
+	var ready []*condition
 	for i := range filters {
-		m, err := filters[i].mask(v)
+		ready = append(ready, c.make(&filters[i]))
+	}
+	c.lists, c.ready = append(c.lists, filters), append(c.ready, ready)
+	return len(c.lists) - 1
+}
+
+func (c *conditions) make(f *Filter) *condition {
+	out := &condition{op: f.Op, dimension: f.Dimension}
+	if len(f.Args) == 0 {
+		out.verdict, out.level, out.leaf = f.verdict(), f.Dimension.level(), c.leaves
+		c.leaves++
+		return out
+	}
+	for i := range f.Args {
+		out.args = append(out.args, c.make(&f.Args[i]))
+	}
+	return out
+}
+
+// level returns whether a dimension that is not time has a value a visit or a value an event.
+func (d Dimension) level() schema.Level {
+	if _, ok := d.Prop(); ok {
+		return schema.Event
+	}
+	return schema.Columns[d.column()].Level
+}
+
+// excluded reports whether the ranges of codes alone tell that no row of the part passes.
+func (s *scanner) excluded(list []*condition) (bool, error) {
+	for _, c := range list {
+		if c.args != nil {
+			continue
+		}
+		if some, _, known, err := s.judgeRange(c); err != nil || known && !some {
+			return known, err
+		}
+	}
+	return false, nil
+}
+
+// judgeRange tells from the range of codes whether some, or all, of the part's values pass a leaf.
+func (s *scanner) judgeRange(c *condition) (some, all, known bool, err error) {
+	if _, ok := c.dimension.Prop(); ok {
+		return false, false, false, nil
+	}
+	id := c.dimension.column()
+	low, high, ok := s.v.Range(id)
+	if !ok {
+		return false, false, false, nil
+	}
+	words, err := s.v.Dictionary(id)
+	if err != nil || int(high) >= words.Len() {
+		return false, false, false, err
+	}
+	all = true
+	for code := low; code <= high && (all || !some); code++ {
+		pass := s.passes(c, words.Numbers[code], words.Vocabulary)
+		some, all = some || pass, all && pass
+	}
+	return some, all, true, nil
+}
+
+// Verdicts on a word, by its number in the vocabulary.
+const (
+	unknown = iota
+	passes
+	fails
+)
+
+// passes judges a word once a batch, however many days have it.
+func (s *scanner) passes(c *condition, number uint32, words *day.Vocabulary) bool {
+	known := s.verdicts[c.leaf]
+	if int(number) >= len(known) {
+		known = append(known, make([]byte, words.Len()-len(known))...)
+		s.verdicts[c.leaf] = known
+	}
+	if known[number] == unknown {
+		known[number] = fails
+		if c.verdict(words.Words()[number]) {
+			known[number] = passes
+		}
+	}
+	return known[number] == passes
+}
+
+// all evaluates a list of conditions that must all hold.
+func (s *scanner) all(list []*condition) (mask, error) {
+	var out mask
+	for _, c := range list {
+		m, err := s.mask(c)
 		if err != nil {
 			return mask{}, err
 		}
 		if m.visits != nil {
-			all.visits = combine(And, all.visits, m.visits)
+			out.visits = combine(And, out.visits, m.visits)
 		}
 		if m.rows != nil {
-			all.rows = combine(And, all.rows, m.rows)
+			out.rows = combine(And, out.rows, m.rows)
 		}
 	}
-	return all, nil
+	return out, nil
 }
 
-// mask returns either visits or rows.
-func (f *Filter) mask(v *day.View) (mask, error) {
-	if len(f.Args) == 0 {
-		return f.leaf(v)
+// mask returns either visits or rows, or neither where all pass.
+func (s *scanner) mask(c *condition) (mask, error) {
+	if c.args == nil {
+		return s.leaf(c)
 	}
-	masks := make([]mask, len(f.Args))
+	masks := make([]mask, len(c.args))
 	rows := false
-	for i := range f.Args {
-		m, err := f.Args[i].mask(v)
+	for i, a := range c.args {
+		m, err := s.mask(a)
 		if err != nil {
 			return mask{}, err
+		}
+		if m.visits == nil && m.rows == nil {
+			m.visits = trues(s.v.Visits)
 		}
 		masks[i] = m
 		rows = rows || m.rows != nil
@@ -48,7 +166,7 @@ func (f *Filter) mask(v *day.View) (mask, error) {
 	var starts []uint32
 	if rows {
 		var err error
-		if starts, err = v.RowStarts(); err != nil {
+		if starts, err = s.v.RowStarts(); err != nil {
 			return mask{}, err
 		}
 	}
@@ -60,14 +178,14 @@ func (f *Filter) mask(v *day.View) (mask, error) {
 		} else if rows {
 			bits = m.rows
 		}
-		if f.Op == Not {
-			out = make([]bool, len(bits))
-			for i, b := range bits {
+		if c.op == Not {
+			out = bits
+			for i, b := range out {
 				out[i] = !b
 			}
 			break
 		}
-		out = combine(f.Op, out, bits)
+		out = combine(c.op, out, bits)
 	}
 	if rows {
 		return mask{rows: out}, nil
@@ -75,10 +193,18 @@ func (f *Filter) mask(v *day.View) (mask, error) {
 	return mask{visits: out}, nil
 }
 
-// combine merges b into a, which may be nil at first.
+func trues(n int) []bool {
+	out := make([]bool, n)
+	for i := range out {
+		out[i] = true
+	}
+	return out
+}
+
+// combine merges b into a, which may be nil at first. It may return either, changed.
 func combine(op Op, a, b []bool) []bool {
 	if a == nil {
-		return slices.Clone(b)
+		return b
 	}
 	for i := range a {
 		if op == And {
@@ -103,52 +229,51 @@ func spread(visits []bool, starts []uint32) []bool {
 	return rows
 }
 
-func (f *Filter) leaf(v *day.View) (mask, error) {
-	text, level, err := textOf(v, f.Dimension)
+func (s *scanner) leaf(c *condition) (mask, error) {
+	if _, all, known, err := s.judgeRange(c); err != nil || known && all {
+		return mask{}, err
+	}
+	text, err := s.text(c.dimension)
 	if err != nil {
 		return mask{}, err
 	}
-	pass := f.judge(text.Words)
+	// A day has many words that this part does not use: each is judged when it is first met.
+	verdicts := make([]byte, text.Len())
 	bits := make([]bool, len(text.Codes))
-	for i, c := range text.Codes {
-		bits[i] = pass[c]
+	for i, code := range text.Codes {
+		if verdicts[code] == unknown {
+			verdicts[code] = fails
+			if s.passes(c, text.Numbers[code], text.Vocabulary) {
+				verdicts[code] = passes
+			}
+		}
+		bits[i] = verdicts[code] == passes
 	}
-	if level == schema.Visit {
+	if c.level == schema.Visit {
 		return mask{visits: bits}, nil
 	}
 	return mask{rows: bits}, nil
 }
 
-// textOf returns the codes of a dimension that is not time.
-func textOf(v *day.View, d Dimension) (*day.Text, schema.Level, error) {
+// text returns the column of a dimension that is not time; properties have a value a row, too.
+func (s *scanner) text(d Dimension) (*day.Text, error) {
 	if key, ok := d.Prop(); ok {
-		s, err := v.Prop(key)
-		if err != nil {
-			return nil, 0, err
-		}
-		return s.Dense(v.Rows), schema.Event, nil
+		return s.v.NumberedProp(key, s.lexicon)
 	}
-	id := d.column()
-	t, err := v.Text(id)
-	return t, schema.Columns[id].Level, err
+	return s.v.Numbered(d.column(), s.lexicon)
 }
 
-// judge returns for each word whether it passes the leaf.
-func (f *Filter) judge(words []string) []bool {
+// verdict returns the leaf's test of a word.
+func (f *Filter) verdict() func(word string) bool {
 	match := f.matcher()
 	_, prop := f.Dimension.Prop()
-	out := make([]bool, len(words))
-	for i, w := range words {
-		switch {
-		case prop && w == "" && f.Op != Is && f.Op != IsNot:
-			// An event without the property has no text to look into.
-		case f.Op == IsNot || f.Op == ContainsNot || f.Op == MatchesNot:
-			out[i] = !match(w)
-		default:
-			out[i] = match(w)
+	negative := f.Op == IsNot || f.Op == ContainsNot || f.Op == MatchesNot
+	return func(w string) bool {
+		if prop && w == "" && f.Op != Is && f.Op != IsNot {
+			return false // an event without the property has no text to look into
 		}
+		return match(w) != negative
 	}
-	return out
 }
 
 // matcher returns the positive form of the leaf's test.

@@ -21,6 +21,8 @@ type source struct {
 	read func()
 }
 
+func (source) Lexicon(schema.Site) *day.Lexicon { return day.NewLexicon() }
+
 func (s source) Days(schema.Site, schema.Date, schema.Date) ([]query.Day, error) {
 	return []query.Day{{Date: date, Views: func() ([]*day.View, func(), error) {
 		s.read()

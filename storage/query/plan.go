@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"footfall/storage/day"
 	"footfall/storage/schema"
 )
 
@@ -19,6 +20,8 @@ type plan struct {
 	dimsS       []Dimension
 	filtersS    []Filter
 	bouncePage  *Filter // only visits with such an entry page count for bounce_rate
+
+	maskE, maskS, maskBounce int // numbers of the lists of filters
 }
 
 func newPlan(q *Query) *plan {
@@ -95,20 +98,34 @@ func (p *plan) totalPlan() *plan {
 
 func (p *plan) touches(d schema.Date) bool { return d >= p.first && d <= p.last }
 
-// result turns groups into sorted rows of metrics.
-func (p *plan) result(g groups, total uint64) Result {
-	if len(p.q.Dimensions) == 0 && len(g) == 0 {
-		g = groups{"": &counts{fromE: true, fromS: true}}
+// prepare gives the plan's filters their numbers in the batch.
+func (p *plan) prepare(c *conditions) {
+	p.maskE, p.maskS = c.number(p.q.Filters), c.number(p.filtersS)
+	if p.bouncePage != nil {
+		p.maskBounce = c.number([]Filter{*p.bouncePage})
 	}
-	rows := make([]Row, 0, len(g))
-	for _, c := range g {
+}
+
+// result turns groups into sorted rows of metrics.
+func (p *plan) result(g *groups, l *day.Lexicon, total uint64) Result {
+	if len(p.q.Dimensions) == 0 {
+		c := g.at(nil)
+		c.fromE, c.fromS = true, true
+	}
+	spell := make([]func(uint32) string, len(p.q.Dimensions))
+	for i, d := range p.q.Dimensions {
+		spell[i] = p.speller(d, l)
+	}
+	rows := make([]Row, 0, len(g.counts))
+	for i := range g.counts {
+		c := &g.counts[i]
 		// Joined, E decides which rows there are; by the hour S has a say too.
 		if p.useE && p.useS && !c.fromE && p.hour < 0 && len(p.q.Dimensions) > 0 {
 			continue
 		}
-		row := Row{Dimensions: c.labels, Metrics: make([]Value, len(p.q.Metrics))}
-		if row.Dimensions == nil {
-			row.Dimensions = []string{}
+		row := Row{Dimensions: make([]string, len(p.q.Dimensions)), Metrics: make([]Value, len(p.q.Metrics))}
+		for k, label := range g.labelsOf(i) {
+			row.Dimensions[k] = spell[k](label)
 		}
 		for i, m := range p.q.Metrics {
 			row.Metrics[i] = p.value(m, c, total)

@@ -13,7 +13,11 @@ func Rows(v *day.View, r Range, filters []Filter) ([]bool, error) {
 	if r.Last < v.Begin || r.First > v.Begin+2*24*3600 { // no local day is that long
 		return nil, nil
 	}
-	m, err := filterView(v, filters)
+	b := batch{lexicon: day.NewLexicon()}
+	list := b.conditions.number(filters)
+	s := scanner{worker: newWorker(&b)}
+	s.v = v
+	m, err := s.all(b.conditions.ready[list])
 	if err != nil {
 		return nil, err
 	}

@@ -5,46 +5,31 @@ import (
 	"footfall/storage/schema"
 )
 
-// dayLabel returns the label of a time dimension that is one for the whole day.
-func (p *plan) dayLabel(d Dimension, date schema.Date) string {
-	switch d {
-	case TimeWeek:
-		return max(date.Monday(), p.first).String()
-	case TimeMonth:
-		return date.FirstOfMonth().String()
-	}
-	return date.String()
-}
-
-func hourLabel(date schema.Date, hour int) string {
-	return date.String() + " " + string([]byte{'0' + byte(hour/10), '0' + byte(hour%10)}) + ":00:00"
-}
-
-// axis is one dimension of a scan: for each visit or row a code, and the codes' labels.
+// axis is one dimension of a scan: for each visit or row a code, and the label number of each code.
 type axis struct {
-	labels []string
+	labels []uint32
 	codes  []uint32 // nil: the hour, or 0 where there is one label
 	rows   bool     // codes run along rows, not visits
 	hour   bool
 }
 
-func (p *plan) axes(v *day.View, dimensions []Dimension) ([]axis, error) {
+func (s *scanner) axes(dimensions []Dimension) ([]axis, error) {
 	out := make([]axis, len(dimensions))
 	for i, d := range dimensions {
 		switch {
 		case d == TimeHour:
-			out[i] = axis{labels: make([]string, 24), hour: true}
+			out[i] = axis{labels: make([]uint32, 24), hour: true}
 			for h := range out[i].labels {
-				out[i].labels[h] = hourLabel(v.Date, h)
+				out[i].labels[h] = s.hourLabel(s.v.Date, h)
 			}
 		case d.IsTime():
-			out[i] = axis{labels: []string{p.dayLabel(d, v.Date)}}
+			out[i] = axis{labels: []uint32{s.dayLabel(d, s.v.Date)}}
 		default:
-			text, level, err := textOf(v, d)
+			text, err := s.text(d)
 			if err != nil {
 				return nil, err
 			}
-			out[i] = axis{labels: text.Words, codes: text.Codes, rows: level == schema.Event}
+			out[i] = axis{labels: text.Numbers, codes: text.Codes, rows: d.level() == schema.Event}
 		}
 	}
 	return out, nil
@@ -56,7 +41,7 @@ type tally struct {
 	first   []uint32            // by code of the first axis: 1 + its number
 	seen    uint32              // numbers given to codes of the first axis
 	ids     []map[uint64]uint32 // ids[k] joins the number of axes 0…k-1 with the code of axis k; ids[0] is first
-	tuples  [][]uint32          // codes of each group
+	tuples  []uint32            // codes of each group, one after the other
 	counts  []counts
 	visitor []uint32 // 1 + last visitor
 	visit   []uint32 // 1 + last visit
@@ -97,11 +82,9 @@ func (t *tally) group(visit, row uint32, hour uint8) uint32 {
 	if int(id) == len(t.counts) {
 		t.counts = append(t.counts, counts{})
 		t.visitor, t.visit = append(t.visitor, 0), append(t.visit, 0)
-		tuple := make([]uint32, len(t.axes))
 		for k := range t.axes {
-			tuple[k] = t.axes[k].code(visit, row, hour)
+			t.tuples = append(t.tuples, t.axes[k].code(visit, row, hour))
 		}
-		t.tuples = append(t.tuples, tuple)
 	}
 	return id
 }
@@ -131,43 +114,39 @@ func (t *tally) distinct(group, visit, visitor uint32) (newVisit, newVisitor uin
 	return newVisit, newVisitor
 }
 
-func (t *tally) flush(into groups) {
-	labels := make([]string, len(t.axes))
-	var key []byte
+func (t *tally) flush(into *groups) {
+	labels := make([]uint32, len(t.axes))
 	for i := range t.counts {
-		for k, code := range t.tuples[i] {
+		for k, code := range t.tuples[i*len(t.axes):][:len(t.axes)] {
 			labels[k] = t.axes[k].labels[code]
 		}
-		into.at(labels, &key).add(&t.counts[i])
+		into.at(labels).add(&t.counts[i])
 	}
 }
 
-// scan adds a view's rows and visits to the groups.
-func (p *plan) scan(m *meter, v *day.View, into groups) error {
-	weight := p.weight(v)
-	if err := m.take(weight); err != nil {
-		return err
+// filtered returns what passes a list of filters in the part under way. Plans with the same filters share it.
+func (s *scanner) filtered(list int) (mask, error) {
+	if have := s.masks[list]; have != nil {
+		return *have, nil
 	}
-	defer m.give(weight)
-	s := scanner{plan: p, meter: m, v: v, whole: p.whole(v), first: p.q.Range.First - v.Begin, last: p.q.Range.Last - v.Begin}
-	if err := s.columns(); err != nil {
-		return err
+	var m mask
+	none, err := s.excluded(s.conditions.ready[list])
+	if none {
+		m.none = true
+	} else if err == nil {
+		m, err = s.all(s.conditions.ready[list])
 	}
-	if p.useE {
-		if err := s.events(into); err != nil {
-			return err
-		}
+	if err != nil {
+		return mask{}, err
 	}
-	if p.useS {
-		return s.visits(into)
-	}
-	return nil
+	s.masks[list] = &m
+	return m, nil
 }
 
+// scanner is one plan's look at one part of a day.
 type scanner struct {
 	*plan
-	*meter
-	v           *day.View
+	*worker
 	whole       bool  // every row and visit of the day lies in the range
 	first, last int64 // the range in seconds from the day's begin
 
@@ -258,15 +237,18 @@ func (s *scanner) settle(tallies ...*tally) {
 	}
 }
 
-func (s *scanner) events(into groups) error {
+func (s *scanner) events(into *groups) error {
+	m, err := s.filtered(s.maskE)
+	if err != nil || m.none {
+		return err
+	}
+	if err := s.columns(); err != nil {
+		return err
+	}
 	if err := s.rows(); err != nil {
 		return err
 	}
-	m, err := filterView(s.v, s.q.Filters)
-	if err != nil {
-		return err
-	}
-	axes, err := s.axes(s.v, s.q.Dimensions)
+	axes, err := s.axes(s.q.Dimensions)
 	if err != nil {
 		return err
 	}
@@ -305,18 +287,21 @@ func (s *scanner) events(into groups) error {
 	return nil
 }
 
-func (s *scanner) visits(into groups) error {
-	m, err := filterView(s.v, s.filtersS)
-	if err != nil {
+func (s *scanner) visits(into *groups) error {
+	m, err := s.filtered(s.maskS)
+	if err != nil || m.none {
+		return err
+	}
+	if err := s.columns(); err != nil {
 		return err
 	}
 	bounce := mask{}
 	if s.bouncePage != nil {
-		if bounce, err = s.bouncePage.mask(s.v); err != nil {
+		if bounce, err = s.all(s.conditions.ready[s.maskBounce]); err != nil {
 			return err
 		}
 	}
-	axes, err := s.axes(s.v, s.dimsS)
+	axes, err := s.axes(s.dimsS)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 // fromTotals answers the plan for a whole sealed day from its totals or stored sets, without a scan; done = false where they do
 // not hold the answer.
-func (p *plan) fromTotals(v *day.View, into groups) (done bool, err error) {
+func (w *worker) fromTotals(p *plan, v *day.View, into *groups) (done bool, err error) {
 	if !p.whole(v) {
 		return false, nil
 	}
@@ -34,44 +34,106 @@ func (p *plan) fromTotals(v *day.View, into groups) (done bool, err error) {
 	if other == "" {
 		return p.fromSummary(v, into)
 	}
-	e, s, err := p.totalsOf(v, other)
+	e, s, err := w.listsOf(p, v, other)
 	if err != nil || p.useE && e == nil || p.useS && s == nil {
 		return false, err
 	}
 	labels := p.dayLabels(v)
 	at := slices.Index(p.q.Dimensions, other)
-	var key []byte
 	if p.useE {
-		for i, n := range e.Visits {
-			if n > 0 {
-				labels[at] = e.Words[i]
-				into.at(labels, &key).add(&counts{fromE: true, eVisitors: uint64(e.Visitors[i]), eVisits: uint64(n),
-					ePageviews: uint64(e.Pageviews[i]), eEvents: uint64(e.Events[i])})
-			}
+		if err := w.addEvents(p, e, labels, at, into); err != nil {
+			return false, err
 		}
 	}
 	if p.useS {
-		for i, n := range s.Visits {
-			if n > 0 {
-				labels[at] = s.Words[i]
-				into.at(labels, &key).add(visitCounts(uint64(s.Visitors[i]), uint64(n), uint64(s.Pageviews[i]), s.Durations[i], uint64(s.Bounces[i])))
-			}
+		if err := w.addVisits(p, s, labels, at, into); err != nil {
+			return false, err
 		}
 	}
 	return true, nil
 }
 
-// totalsOf returns the totals of a dimension as E and as S see it.
-func (p *plan) totalsOf(v *day.View, d Dimension) (e, s *day.Totals, err error) {
+// asks reports whether the plan has one of the metrics.
+func (p *plan) asks(metrics ...Metric) bool {
+	return slices.ContainsFunc(p.q.Metrics, func(m Metric) bool { return slices.Contains(metrics, m) })
+}
+
+// lists decodes those lists of totals that are wanted.
+func (w *worker) lists(t *day.Lists, wanted map[day.TotalList]bool) (out [5][]uint32, err error) {
+	for list, want := range wanted {
+		if want && err == nil {
+			out[list], err = t.List(list, &w.memory)
+		}
+	}
+	return out, err
+}
+
+func at(list []uint32, i int) uint64 {
+	if list == nil {
+		return 0
+	}
+	return uint64(list[i])
+}
+
+func (w *worker) addEvents(p *plan, t *day.Lists, labels []uint32, place int, into *groups) error {
+	n, err := w.lists(t, map[day.TotalList]bool{
+		day.TotalVisitors: true, day.TotalVisits: p.asks(Visits), day.TotalPageviews: p.asks(Pageviews), day.TotalEvents: p.asks(Events),
+	})
+	if err != nil {
+		return err
+	}
+	for i, visitors := range n[day.TotalVisitors] {
+		if visitors > 0 {
+			labels[place] = t.Numbers[i]
+			c := into.at(labels)
+			c.fromE = true
+			c.eVisitors += uint64(visitors)
+			c.eVisits += at(n[day.TotalVisits], i)
+			c.ePageviews += at(n[day.TotalPageviews], i)
+			c.eEvents += at(n[day.TotalEvents], i)
+		}
+	}
+	return nil
+}
+
+func (w *worker) addVisits(p *plan, t *day.Lists, labels []uint32, place int, into *groups) error {
+	n, err := w.lists(t, map[day.TotalList]bool{
+		day.TotalVisitors: true, day.TotalVisits: p.sessions || p.asks(Visits), day.TotalPageviews: p.asks(ViewsPerVisit), day.TotalBounces: p.asks(BounceRate),
+	})
+	if err != nil {
+		return err
+	}
+	var durations []uint64
+	if p.asks(VisitDuration) {
+		if durations, err = t.Durations(&w.memory); err != nil {
+			return err
+		}
+	}
+	for i, visitors := range n[day.TotalVisitors] {
+		if visitors > 0 {
+			labels[place] = t.Numbers[i]
+			duration := uint64(0)
+			if durations != nil {
+				duration = durations[i]
+			}
+			v := visitCounts(uint64(visitors), at(n[day.TotalVisits], i), at(n[day.TotalPageviews], i), duration, at(n[day.TotalBounces], i))
+			into.at(labels).add(&v)
+		}
+	}
+	return nil
+}
+
+// listsOf returns the totals of a dimension as E and as S see it.
+func (w *worker) listsOf(p *plan, v *day.View, d Dimension) (e, s *day.Lists, err error) {
 	if key, ok := d.Prop(); ok {
 		if !slices.Contains(v.Props, key) {
 			return nil, nil, nil
 		}
-		e, err = v.PropTotals(key)
+		e, err = v.PropLists(key, w.lexicon)
 		return e, nil, err
 	}
 	if p.useE {
-		if e, err = v.Totals(d.column()); err != nil {
+		if e, err = v.Lists(d.column(), w.lexicon); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -79,18 +141,18 @@ func (p *plan) totalsOf(v *day.View, d Dimension) (e, s *day.Totals, err error) 
 		d = entry
 	}
 	if p.useS {
-		s, err = v.Totals(d.column())
+		s, err = v.Lists(d.column(), w.lexicon)
 	}
 	return e, s, err
 }
 
-func visitCounts(visitors, visits, pageviews, duration, bounces uint64) *counts {
-	return &counts{fromS: true, sVisitors: visitors, sVisits: visits, sEnds: visits, sPageviews: pageviews, sDurations: duration, bounceVisits: visits, bounces: bounces}
+func visitCounts(visitors, visits, pageviews, duration, bounces uint64) counts {
+	return counts{fromS: true, sVisitors: visitors, sVisits: visits, sEnds: visits, sPageviews: pageviews, sDurations: duration, bounceVisits: visits, bounces: bounces}
 }
 
-// dayLabels returns the labels of the time dimensions; others are "".
-func (p *plan) dayLabels(v *day.View) []string {
-	labels := make([]string, len(p.q.Dimensions))
+// dayLabels returns the labels of the time dimensions; others are 0.
+func (p *plan) dayLabels(v *day.View) []uint32 {
+	labels := make([]uint32, len(p.q.Dimensions))
 	for i, d := range p.q.Dimensions {
 		if d.IsTime() && d != TimeHour {
 			labels[i] = p.dayLabel(d, v.Date)
@@ -99,55 +161,51 @@ func (p *plan) dayLabels(v *day.View) []string {
 	return labels
 }
 
-func (p *plan) fromSummary(v *day.View, into groups) (bool, error) {
+func (p *plan) fromSummary(v *day.View, into *groups) (bool, error) {
 	sum, err := v.Summary()
 	if err != nil {
 		return false, err
 	}
-	var key []byte
-	c := into.at(p.dayLabels(v), &key)
+	c := into.at(p.dayLabels(v))
 	if p.useE {
 		c.add(&counts{fromE: true, eVisitors: sum.Visitors, eVisits: sum.Visits, ePageviews: sum.Pageviews, eEvents: sum.Events})
 	}
 	if p.useS {
-		c.add(visitCounts(sum.Visitors, sum.Visits, sum.Pageviews, sum.Duration, sum.Bounces))
+		visits := visitCounts(sum.Visitors, sum.Visits, sum.Pageviews, sum.Duration, sum.Bounces)
+		c.add(&visits)
 	}
 	return true, nil
 }
 
-func (p *plan) fromHours(v *day.View, into groups) (bool, error) {
+func (p *plan) fromHours(v *day.View, into *groups) (bool, error) {
 	h, err := v.Hours()
 	if err != nil || h == nil {
 		return false, err
 	}
 	labels := p.dayLabels(v)
-	var key []byte
 	for i := range 24 {
-		labels[p.hour] = hourLabel(v.Date, i)
+		labels[p.hour] = p.hourLabel(v.Date, i)
 		if p.useE && h.Visits[i] > 0 {
-			into.at(labels, &key).add(&counts{fromE: true, eVisitors: uint64(h.Visitors[i]), eVisits: uint64(h.Visits[i]), ePageviews: uint64(h.Pageviews[i]), eEvents: uint64(h.Events[i])})
+			into.at(labels).add(&counts{fromE: true, eVisitors: uint64(h.Visitors[i]), eVisits: uint64(h.Visits[i]), ePageviews: uint64(h.Pageviews[i]), eEvents: uint64(h.Events[i])})
 		}
 		if !p.useS {
 			continue
 		}
 		// Visitors by end are not kept: by the hour visitors and visits are smeared.
 		if h.EndVisits[i] > 0 && p.sessions {
-			into.at(labels, &key).add(visitCounts(0, 0, uint64(h.EndPageviews[i]), h.EndDurations[i], uint64(h.EndBounces[i])).ends(uint64(h.EndVisits[i])))
+			c := visitCounts(0, 0, uint64(h.EndPageviews[i]), h.EndDurations[i], uint64(h.EndBounces[i]))
+			c.sEnds, c.bounceVisits = uint64(h.EndVisits[i]), uint64(h.EndVisits[i])
+			into.at(labels).add(&c)
 		}
 		if p.smear && h.PresentVisits[i] > 0 {
-			into.at(labels, &key).add(&counts{fromS: true, sVisitors: uint64(h.PresentVisitors[i]), sVisits: uint64(h.PresentVisits[i])})
+			into.at(labels).add(&counts{fromS: true, sVisitors: uint64(h.PresentVisitors[i]), sVisits: uint64(h.PresentVisits[i])})
 		}
 	}
 	return true, nil
 }
 
-func (c *counts) ends(visits uint64) *counts {
-	c.sEnds, c.bounceVisits = visits, visits
-	return c
-}
-
 // fromSets counts the visitors that had one of some events by the union of the stored sets.
-func (p *plan) fromSets(v *day.View, into groups) (bool, error) {
+func (p *plan) fromSets(v *day.View, into *groups) (bool, error) {
 	f := &p.q.Filters[0]
 	if len(p.q.Filters) != 1 || f.Op != Is || f.FoldCase || f.Dimension != "event:name" ||
 		!p.useE || p.useS || !slices.Equal(p.q.Metrics, []Metric{Visitors}) || p.hour >= 0 || !allTime(p.q.Dimensions) {
@@ -165,8 +223,7 @@ func (p *plan) fromSets(v *day.View, into groups) (bool, error) {
 		all = all.Or(rows)
 	}
 	if n := all.Len(); n > 0 {
-		var key []byte
-		into.at(p.dayLabels(v), &key).add(&counts{fromE: true, eVisitors: uint64(n)})
+		into.at(p.dayLabels(v)).add(&counts{fromE: true, eVisitors: uint64(n)})
 	}
 	return true, nil
 }
