@@ -282,6 +282,11 @@ func unplane(v []uint32, plain []byte, width int) error {
 		for i := range v {
 			v[i] = uint32(low[i]) | uint32(high[i])<<8
 		}
+	case 3:
+		low, middle, high := plain[:n], plain[n:2*n], plain[2*n:]
+		for i := range v {
+			v[i] = uint32(low[i]) | uint32(middle[i])<<8 | uint32(high[i])<<16
+		}
 	default:
 		clear(v)
 		for p := range width {

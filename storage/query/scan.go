@@ -35,6 +35,14 @@ func (s *scanner) axes(dimensions []Dimension) ([]axis, error) {
 	return out, nil
 }
 
+// one returns the only axis, or one with a single code where there is none.
+func one(axes []axis) axis {
+	if len(axes) == 0 {
+		return axis{labels: []uint32{0}}
+	}
+	return axes[0]
+}
+
 // tally gives the groups of one scan small numbers, and keeps for each the last visitor and visit that counted in it.
 type tally struct {
 	axes    []axis
@@ -252,6 +260,9 @@ func (s *scanner) events(into *groups) error {
 	if err != nil {
 		return err
 	}
+	if s.whole && s.onlyVisitors() {
+		return s.visitors(m, one(axes), into)
+	}
 	t := newTally(axes)
 	defer s.settle(t)
 	for visit := range uint32(s.v.Visits) {
@@ -309,6 +320,9 @@ func (s *scanner) visits(into *groups) error {
 		if err := s.rows(); err != nil {
 			return err
 		}
+	}
+	if s.whole && s.onlyVisitors() && m.rows == nil {
+		return s.visitors(m, one(axes), into)
 	}
 	ends, present := newTally(axes), newTally(axes)
 	if !s.smear {
