@@ -51,13 +51,15 @@ const about = `Privacy-first web analytics: one binary, one encrypted file, no c
 Settings come from a flag, else from FOOTFALL_... in the environment, else from the file named by --config, else from the default.
 Results go to standard output, everything else to standard error.
 
+` + terminal.KeyHelp + `
+
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in use by another process, 12 wrong or no key, 13 damaged,
 130 interrupted.`
 
 // options are the flags of every verb.
 type options struct {
-	Data      string        `help:"Data directory (default ./footfall-data; ./footfall-demo for demo). serve and the add verbs make it if there is none." placeholder:"DIR"`
-	KeyFile   string        `help:"Key file, or a file that holds the recovery key (default DIR/footfall.key, or footfall.key of the systemd credentials)." placeholder:"FILE"`
+	Data string `help:"Data directory (default ./footfall-data; ./footfall-demo for demo). serve and the add verbs make it if there is none." placeholder:"DIR"`
+	terminal.KeyFlags
 	Config    string        `help:"File of settings, 'name = value' or JSON." placeholder:"FILE"`
 	JSON      bool          `name:"json" help:"Print results for programs."`
 	Quiet     bool          `short:"q" help:"No banner, no progress."`
@@ -87,6 +89,13 @@ type verbs struct {
 		List   auth.TokenList   `cmd:"" help:"List the tokens."`
 		Remove auth.TokenRemove `cmd:"" help:"Remove a token."`
 	} `cmd:"" help:"Tokens for programs that read the numbers."`
+	Key struct {
+		Status   verb.KeyStatus   `cmd:"" help:"List the keys that open the data, and warn of what is wrong with them."`
+		Add      verb.KeyAdd      `cmd:"" help:"Make another key open the data: a passphrase or a key file."`
+		Remove   verb.KeyRemove   `cmd:"" help:"Make a key open the data no more."`
+		Recovery verb.KeyRecovery `cmd:"" help:"Make a new recovery key in the place of the old one, and print it."`
+		Rotate   verb.KeyRotate   `cmd:"" help:"Make a new master key, which older copies of the vault do not know."`
+	} `cmd:"" help:"Keys that open the data."`
 	Import      ingest.Import  `cmd:"" help:"Add events from a file to a site."`
 	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
 	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
@@ -107,6 +116,9 @@ type app struct {
 	command *terminal.Command
 	log     *slog.Logger
 	memory  string // how much may be used and who says so, once the store is open
+
+	passphrase []byte // of the environment
+	key        string // where it was found, once the store is open
 }
 
 // run runs one command line and returns its exit code. SIGINT or SIGTERM ends it in good order, a second one at once.
@@ -114,6 +126,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // back to the default, which is to die
+	passphrase := terminal.TakePassphrase()
 	v := &verbs{}
 	command, err := grammar(v, os.Stdout).Parse(args, os.LookupEnv)
 	switch {
@@ -122,7 +135,7 @@ func run(args []string) int {
 	case err != nil:
 		return fail(v.JSON, verb.Exit(verb.ExitUsage, err))
 	}
-	a := &app{ctx: ctx, args: args, opt: &v.options, command: command, log: logger(&v.options)}
+	a := &app{ctx: ctx, args: args, opt: &v.options, command: command, log: logger(&v.options), passphrase: passphrase}
 	if _, ok := command.Verb().(interface{ Run(*verb.Context) error }); ok {
 		err = a.runVerb()
 	} else {
@@ -170,16 +183,31 @@ func (a *app) runVerb() error {
 	}
 	defer in.Close()
 	dir := a.dir("footfall-data")
-	streams := admin.Streams{In: in, Out: os.Stdout, Err: os.Stderr}
+	streams := admin.Streams{In: in, Out: os.Stdout, Err: os.Stderr, Asks: a.asks()}
 	if a.watched() {
 		streams.Bars = a.bar
 	}
+	here := &verb.Context{Context: a.ctx, Now: time.Now, In: in, Out: os.Stdout, Err: os.Stderr, JSON: a.opt.JSON, Asks: a.asks(), Log: a.log, Progress: a.bar}
+	if idle, ok := a.command.Verb().(interface {
+		RunIdle(*verb.Context, string, storage.Key) error
+	}); ok {
+		if err := admin.Call(a.ctx, filepath.Join(dir, admin.Socket), a.args, a.command.Settings, streams); !errors.Is(err, admin.ErrNoServer) {
+			return err
+		}
+		key, err := a.opt.Find(a.command, dir, a.passphrase)
+		if err != nil {
+			return err
+		}
+		return idle.RunIdle(here, dir, key.Key)
+	}
 	return admin.Where(a.ctx, dir, a.args, a.command.Settings, streams,
-		func() (*storage.Store, error) { return a.open(dir, strings.HasSuffix(a.command.Path, " add")) },
+		func() (*storage.Store, error) {
+			return a.open(dir, strings.HasSuffix(a.command.Path, " add") && a.command.Path != "key add")
+		},
 		func(store *storage.Store) error {
 			a.showRecovery(store)
-			return a.command.Run(&verb.Context{Context: a.ctx, Store: store, Now: time.Now, In: in, Out: os.Stdout, Err: os.Stderr,
-				JSON: a.opt.JSON, Log: a.log, Progress: a.bar})
+			here.Store = store
+			return a.command.Run(here)
 		})
 }
 
@@ -189,20 +217,6 @@ func (a *app) dir(preset string) string {
 		return filepath.Clean(a.opt.Data)
 	}
 	return preset
-}
-
-// keyFile returns the key's file and how it was found; "" is the one in the data directory.
-func (a *app) keyFile() (path, source string) {
-	if a.opt.KeyFile != "" {
-		return a.opt.KeyFile, a.opt.KeyFile
-	}
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		path := filepath.Join(dir, "footfall.key")
-		if _, err := os.Stat(path); err == nil {
-			return path, "systemd credential footfall.key"
-		}
-	}
-	return "", ""
 }
 
 // limitMemory decides how much memory may be used, in bytes: what --memory says, else Go's own GOMEMLIMIT, else what suits the machine.
@@ -228,28 +242,46 @@ func (a *app) limitMemory() (total int64, err error) {
 
 // open opens the store and says in an error what to do about it.
 func (a *app) open(dir string, create bool) (*storage.Store, error) {
-	key, _ := a.keyFile()
+	key, err := a.opt.Find(a.command, dir, a.passphrase)
+	if err == nil && key.None() {
+		key, err = terminal.AskKey(a.ctx, dir, os.Stdin, os.Stderr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if key.Warn != "" {
+		a.log.Warn(key.Warn)
+	}
+	a.key = key.Source
 	total, err := a.limitMemory()
 	if err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, KeyFile: key, Create: create, Now: time.Now, Logger: a.log,
+	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, Key: key.Key, Create: create, NoRecovery: !a.showsRecovery(), Now: time.Now, Logger: a.log,
 		Memory: memory.Divide(total), QueryTime: a.opt.QueryTime, Progress: a.opening()})
 	switch {
-	case errors.Is(err, storage.ErrMissing):
-		return nil, verb.Exit(verb.ExitMissing, err)
 	case errors.Is(err, storage.ErrRunning):
 		return nil, fmt.Errorf("open %s: %w: stop it, or wait until it has started", dir, err)
 	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile):
-		return nil, fmt.Errorf("%w: name the file of the right key with --key-file", err)
+		return nil, fmt.Errorf("%w: name the right one with --key-file or --passphrase-file", err)
 	}
 	return store, err
 }
 
 // input opens what the verb reads: a file, standard input, or a password.
 func (a *app) input() (io.ReadCloser, error) {
-	if asking, ok := a.command.Verb().(interface{ AsksPassword() string }); ok {
-		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, asking.AsksPassword(), os.LookupEnv), nil
+	switch v := a.command.Verb().(type) {
+	case interface{ AsksPassword() string }:
+		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, v.AsksPassword(), os.LookupEnv), nil
+	case interface{ Input() io.ReadCloser }:
+		if in := v.Input(); in != nil {
+			return in, nil
+		}
+		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, "New passphrase", terminal.NoVariables), nil
+	case interface{ Converses() }:
+		if a.asks() {
+			return os.Stdin, nil
+		}
 	}
 	switch path := a.command.File(); path {
 	case "":
@@ -263,6 +295,11 @@ func (a *app) input() (io.ReadCloser, error) {
 		}
 		return f, err
 	}
+}
+
+// asks reports whether somebody at a terminal sees the output and can answer.
+func (a *app) asks() bool {
+	return !a.opt.JSON && terminal.IsTerminal(os.Stdin) && terminal.IsTerminal(os.Stdout) && terminal.IsTerminal(os.Stderr)
 }
 
 func (a *app) watched() bool { return !a.opt.Quiet && !a.opt.JSON && terminal.IsTerminal(os.Stderr) }
@@ -327,6 +364,9 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if !demo { // what is made up needs no recovery
 		a.showRecovery(store) // before anything can fail: it is shown only this once
+		if why := store.KeyStatus().OldStays; why != "" {
+			a.log.Warn("keys and salts that are destroyed in footfall.vault may stay readable on the disk", "because", why)
+		}
 	}
 	rooms, err := a.wire(store, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
@@ -476,16 +516,14 @@ func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context
 			return verb.Exit(verb.ExitUsage, fmt.Errorf("%s does not run inside a server", command.Path))
 		}
 		return command.Run(&verb.Context{Context: ctx, Store: store, Now: time.Now, In: s.In, Out: s.Out, Err: s.Err,
-			JSON: v.JSON, Log: a.log, Progress: s.Bars})
+			JSON: v.JSON, Asks: s.Asks, Log: a.log, Progress: s.Bars})
 	}
 }
 
 // greet says on the terminal what runs where.
 func (a *app) greet(r *rooms, g terminal.Greeting) {
-	g.Key, g.KeyBeside = r.store.KeyFile()
-	if _, source := a.keyFile(); source != "" {
-		g.Key = source
-	}
+	status := r.store.KeyStatus()
+	g.Key, g.KeyBeside = cmp.Or(a.key, status.Beside), status.Beside != ""
 	g.Title = "Footfall " + version
 	if r.traffic != nil {
 		g.Title += ", a demo with made-up visits"
@@ -494,11 +532,18 @@ func (a *app) greet(r *rooms, g terminal.Greeting) {
 	g.Write(os.Stderr, terminal.Colorful(os.Stderr), a.opt.Quiet)
 }
 
+// showsRecovery reports whether a recovery key may be shown: where no terminal is, it would lie in a log.
+func (a *app) showsRecovery() bool { return a.command.Path != "demo" && terminal.IsTerminal(os.Stderr) }
+
 // showRecovery shows the recovery key of a data directory that was just made: now or never.
 func (a *app) showRecovery(store *storage.Store) {
-	if key := store.RecoveryKey(); key != "" {
+	switch key := store.RecoveryKey(); {
+	case key != "":
 		terminal.Notice(os.Stderr, terminal.Colorful(os.Stderr), "Recovery key", key+
-			"\nWrite it down and keep it away from this machine. If the key file is lost, --key-file with a file that holds these groups opens the data. They are shown only now.")
+			"\nWrite it down and keep it away from this machine. If the key is lost, --key-file with a file that holds these groups opens the data. They are shown only now.")
+	case store.Fresh():
+		terminal.Notice(os.Stderr, terminal.Colorful(os.Stderr), "No recovery key yet",
+			"It would lie in a log here. Make one at a terminal, and write it down: footfall key recovery --data "+a.dir("footfall-data"))
 	}
 }
 

@@ -92,7 +92,7 @@ func TestReleases(t *testing.T) {
 				if err := os.WriteFile(key, []byte(want.Recovery), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				openRelease(t, storage.Config{Dir: data, KeyFile: key}, want.Now)
+				openRelease(t, storage.Config{Dir: data, Key: storage.Key{File: key}}, want.Now)
 			})
 		})
 	}

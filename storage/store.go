@@ -52,18 +52,20 @@ import (
 
 // The four refusals, and what else callers tell apart.
 var (
-	ErrRunning      = file.ErrRunning      // another process has the data directory
-	ErrNotKey       = seal.ErrNotKey       // the key file holds no key
-	ErrNoKeyFile    = seal.ErrNoKeyFile    // the key file is not there
-	ErrWrongKey     = seal.ErrWrongKey     // the key is not this vault's
-	ErrVaultDamaged = seal.ErrVaultDamaged // footfall.vault is damaged or gone
-	ErrDamaged      = errors.New("the data are damaged")
-	ErrMissing      = errors.New("no Footfall data here")
-	ErrPoisoned     = file.ErrPoisoned // a commit failed: nothing is written any more, reading goes on
-	ErrBusy         = file.ErrBusy     // the disk does not keep up
-	ErrDayClosed    = errors.New("the day is closed")
-	ErrNoSite       = errors.New("no such site")
-	ErrTooSlow      = fmt.Errorf("the query took too long: %w", context.DeadlineExceeded)
+	ErrRunning       = file.ErrRunning       // another process has the data directory
+	ErrNotKey        = seal.ErrNotKey        // the key file holds no key
+	ErrNotPassphrase = seal.ErrNotPassphrase // the passphrase file holds none
+	ErrNoKeyFile     = seal.ErrNoKeyFile     // the key file is not there
+	ErrKeyTypo       = seal.ErrKeyTypo       // the key has a wrong character in it
+	ErrWrongKey      = seal.ErrWrongKey      // the key is not this vault's
+	ErrVaultDamaged  = seal.ErrVaultDamaged  // footfall.vault is damaged or gone
+	ErrDamaged       = errors.New("the data are damaged")
+	ErrMissing       = errors.New("no Footfall data here")
+	ErrPoisoned      = file.ErrPoisoned // a commit failed: nothing is written any more, reading goes on
+	ErrBusy          = file.ErrBusy     // the disk does not keep up
+	ErrDayClosed     = errors.New("the day is closed")
+	ErrNoSite        = errors.New("no such site")
+	ErrTooSlow       = fmt.Errorf("the query took too long: %w", context.DeadlineExceeded)
 )
 
 // Names of the files of a data directory.
@@ -75,11 +77,13 @@ const (
 
 // Config says where a store is and how to open it.
 type Config struct {
-	Dir     string
-	KeyFile string // default: footfall.key in Dir
-	Create  bool   // make the directory, key, vault and data file if there are none
-	Now     func() time.Time
-	Logger  *slog.Logger
+	Dir    string
+	Key    Key  // default: the file footfall.key in Dir
+	Create bool // make the directory, key file, vault and data file if there are none
+	// NoRecovery makes no recovery key with a new vault: nobody would see it.
+	NoRecovery bool
+	Now        func() time.Time
+	Logger     *slog.Logger
 	// MaxSize bounds the data file in bytes; 0 does not. A full file refuses events and answers queries.
 	MaxSize int
 	// PartRows is about how many rows a part of a sealed day has; 0 is day.PartRows. Tests set less.
@@ -104,6 +108,7 @@ type Store struct {
 	engine   *query.Engine
 	gate     gate
 	asked    atomic.Int64 // Unix seconds of the newest query
+	fresh    bool         // this Open has made the vault
 	recovery string
 	cache    *cache
 	work     atomic.Int64 // bytes of memory.Shares.Work in use
@@ -132,8 +137,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.KeyFile == "" {
-		cfg.KeyFile = filepath.Join(cfg.Dir, keyName)
+	if cfg.Key.None() {
+		cfg.Key = Key{File: filepath.Join(cfg.Dir, keyName)}
 	}
 	if cfg.Memory == (memory.Shares{}) {
 		total, _ := memory.Default(os.DirFS("/"))
@@ -197,7 +202,6 @@ func (s *Store) openFiles() error {
 // records and no vault: that is made now.
 func (s *Store) openVault() error {
 	path := filepath.Join(s.cfg.Dir, vaultName)
-	key := seal.KeySource{File: s.cfg.KeyFile}
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		empty, err := s.empty()
@@ -207,19 +211,12 @@ func (s *Store) openVault() error {
 		if !empty {
 			return fmt.Errorf("%w: %s is gone; without its keys the data cannot be read, put it back from a copy", ErrVaultDamaged, path)
 		}
-		if _, err := os.Stat(s.cfg.KeyFile); errors.Is(err, fs.ErrNotExist) {
-			if err := seal.NewKeyFile(s.cfg.KeyFile); err != nil {
-				return fmt.Errorf("make key file: %w", err)
-			}
-		}
-		if s.vault, s.recovery, err = seal.CreateVault(path, s.db.ID(), key); err != nil {
-			return fmt.Errorf("make vault: %w", err)
-		}
-		return nil
+		return s.createVault(path)
 	}
-	if s.vault, err = seal.OpenVault(path, key); err != nil {
+	if s.vault, err = seal.OpenVault(path, s.cfg.Key); err != nil {
 		return err
 	}
+	s.cfg.Key = Key{File: s.cfg.Key.File} // what was typed is not needed any more
 	for _, note := range s.vault.Notes() {
 		s.cfg.Logger.Warn("vault", "note", note)
 	}
@@ -292,15 +289,11 @@ func (s *Store) closeFiles() error {
 // Accounts returns sites, people and tokens.
 func (s *Store) Accounts() *account.Book { return s.book }
 
+// Fresh reports whether this Open has made the store.
+func (s *Store) Fresh() bool { return s.fresh }
+
 // RecoveryKey returns the recovery key of a store that this Open has made, to be shown once; otherwise "".
 func (s *Store) RecoveryKey() string { return s.recovery }
-
-// KeyFile returns the path of the key file and whether it lies in the data directory, beside what it opens.
-func (s *Store) KeyFile() (path string, beside bool) {
-	dir, err1 := filepath.Abs(s.cfg.Dir)
-	key, err2 := filepath.Abs(s.cfg.KeyFile)
-	return s.cfg.KeyFile, err1 == nil && err2 == nil && filepath.Dir(key) == dir
-}
 
 // Salt returns the salt of a site's day; see seal.Vault.Salt. Sites share the salt of a zone's day; a day that is not the zone's, the
 // first after a change, has one for itself, so that each salt lives as long as its day.

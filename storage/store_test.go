@@ -151,7 +151,7 @@ func TestRefusals(t *testing.T) {
 	}
 	other := mustOpen(t, filepath.Join(dir, "b"), c)
 	_ = other.Close()
-	_, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "a"), KeyFile: filepath.Join(dir, "b", "footfall.key")})
+	_, err := storage.Open(ctx, storage.Config{Dir: filepath.Join(dir, "a"), Key: storage.Key{File: filepath.Join(dir, "b", "footfall.key")}})
 	if !errors.Is(err, storage.ErrWrongKey) {
 		t.Errorf("another key: got %v, want ErrWrongKey", err)
 	}
@@ -174,7 +174,7 @@ func TestRecoveryKeyOpensTheStore(t *testing.T) {
 		if err := os.WriteFile(recovery, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := storage.Open(context.Background(), storage.Config{Dir: data, KeyFile: recovery})
+		s, err := storage.Open(context.Background(), storage.Config{Dir: data, Key: storage.Key{File: recovery}})
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}

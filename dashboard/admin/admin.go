@@ -58,6 +58,7 @@ type Request struct {
 	Args     []string          `json:"args"`
 	Settings map[string]string `json:"settings,omitempty"` // flags from the command's environment and file
 	Progress bool              `json:"progress,omitempty"` // somebody watches
+	Asks     bool              `json:"asks,omitempty"`     // somebody answers
 }
 
 // outcome is the payload of an exit frame.

@@ -19,6 +19,7 @@ type Streams struct {
 	In       io.Reader // nil is empty
 	Out, Err io.Writer
 	Bars     func(label string, total int64) verb.Bar // nil: nobody watches
+	Asks     bool                                     // In is a person, who sees Out and Err
 }
 
 // ErrNoServer says that no server listens at the socket.
@@ -35,7 +36,7 @@ func Call(ctx context.Context, path string, args []string, settings map[string]s
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
 	c := &client{streams: s, out: &sender{conn: conn}, bars: map[int]verb.Bar{}, needs: make(chan struct{}, 1)}
-	if err := c.out.json(request, Request{version, args, settings, s.Bars != nil}); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := c.out.json(request, Request{version, args, settings, s.Bars != nil, s.Asks}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("call server: %w", err) // after EPIPE there may be an answer to read
 	}
 	// Nobody waits for the pump: it may hang in a read of the terminal that nothing can end, and the process is about to.

@@ -90,6 +90,16 @@ func (g *Grammar) ParseWith(args []string, settings Settings) (*Command, error) 
 // Verb returns the chosen verb, a pointer to its struct.
 func (c *Command) Verb() any { return c.context.Selected().Target.Addr().Interface() }
 
+// Typed reports whether a flag stands in the command line itself, not in the environment or a file.
+func (c *Command) Typed(flag string) bool {
+	for _, p := range c.context.Path {
+		if p.Flag != nil && p.Flag.Name == flag && !p.Resolved {
+			return true
+		}
+	}
+	return false
+}
+
 // Run calls the verb's Run method with arguments found by their type among bind.
 func (c *Command) Run(bind ...any) error { return c.context.Run(bind...) }
 

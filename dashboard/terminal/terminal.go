@@ -47,6 +47,9 @@ type password struct {
 	hidden *term.State // of the terminal before it stopped to show what is typed; nil if it shows it
 }
 
+// NoVariables is for NewPassword where no variable of the environment may hold the answer.
+func NoVariables(string) (string, bool) { return "", false }
+
 // NewPassword returns a reader of a new password, to be read to its end: from FOOTFALL_PASSWORD or the file FOOTFALL_PASSWORD_FILE
 // names, typed twice and unseen if in is a terminal, else as in holds it. Nothing is asked before the first Read. Close leaves the
 // terminal as it was, even in the midst of a question.

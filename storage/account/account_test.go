@@ -38,7 +38,7 @@ func newShelf(t *testing.T) *shelf {
 		t.Fatal(err)
 	}
 	key := seal.KeySource{Raw: bytes.Repeat([]byte{7}, 32)}
-	if s.vault, _, err = seal.CreateVault(filepath.Join(s.dir, "vault"), s.db.ID(), key); err != nil {
+	if s.vault, err = seal.CreateVault(filepath.Join(s.dir, "vault"), s.db.ID(), key, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.db.Close(); s.vault.Close() })

@@ -1,6 +1,11 @@
 package seal
 
-import "crypto/sha256"
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
 
 // Device is the seam for faults.
 type Device = device
@@ -16,6 +21,7 @@ const (
 	PageSize        = pageSize
 	SumOffset       = sumOffset
 	GrowPages       = growPages
+	MaxPages        = maxPages
 	PasswordsInside = passwordsAtOnce + passwordsWaiting
 )
 
@@ -23,4 +29,39 @@ const (
 func FixSum(page []byte) {
 	sum := sha256.Sum256(page[:sumOffset])
 	copy(page[sumOffset:], sum[:])
+}
+
+// MasterKey returns the master key of an open vault.
+func MasterKey(v *Vault) [32]byte { return v.ring.master }
+
+// OpenedBy names what in the image of a vault a master key opens or proves.
+func OpenedBy(master [32]byte, image []byte) (opened []string) {
+	for page := 0; (page+1)*pageSize <= len(image); page++ {
+		b := image[page*pageSize:][:pageSize]
+		keys := deriveRing([16]byte(image[18:34]), &master)
+		if hmac.Equal(headerMAC(keys.mac, b), b[macOffset:sumOffset]) {
+			opened = append(opened, fmt.Sprintf("header %d", page))
+		}
+		n := min(int(b[2])<<8|int(b[3]), sumOffset-pageStart)
+		for kind, sealer := range map[byte]*Sealer{useSalt: keys.salts, useData: keys.data} {
+			if _, err := sealer.Open(nil, b[pageStart:pageStart+n], pagePlace(uint32(page), kind)); err == nil {
+				opened = append(opened, fmt.Sprintf("page %d", page))
+			}
+		}
+	}
+	return opened
+}
+
+// AddWeakPassphrase adds a slot with the least parameters that are read: it is opened in no time.
+func AddWeakPassphrase(v *Vault, passphrase string, now time.Time) (int, error) {
+	s := secret{Passphrase, []byte(passphrase)}
+	slot := keySlot{kind: Passphrase, passes: 1, memory: 7 << 10, lanes: 1, made: now.Unix()}
+	kek := s.key(&slot)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next := v.header
+	i, _ := next.emptySlot()
+	slot.wrap(kek, next.store, &v.ring.master)
+	next.slots[i] = slot
+	return i, v.writeHeader(next)
 }

@@ -123,12 +123,13 @@ type sample struct {
 	tokyo     [32]byte // day 100
 	berlin    [32]byte // day 100
 	recovery  string
+	master    [32]byte
 }
 
 func newSample(t testing.TB) (s sample) {
 	path := filepath.Join(t.TempDir(), "footfall.vault")
 	v, recovery := mustCreate(t, path)
-	s.recovery = recovery
+	s.recovery, s.master = recovery, seal.MasterKey(v)
 	s.one = mustSite(t, v, 1).Seal(nil, []byte("one"), place)
 	s.two = mustSite(t, v, 2).Seal(nil, []byte("two"), place)
 	s.rest = v.Rest().Seal(nil, []byte("rest"), place)
@@ -240,16 +241,96 @@ var operations = map[string]struct {
 	},
 	"add and remove a key": {
 		func(v *seal.Vault) error {
-			_, slot, err := v.AddRecovery()
-			return errors.Join(err, v.RemoveKey(slot))
+			slot, err := v.AddKey(seal.KeySource{Raw: bytes.Repeat([]byte{9}, 32)}, born)
+			if err != nil {
+				return err
+			}
+			return v.RemoveKey(slot)
 		},
 		func(s *sample, v *seal.Vault, _ []byte, done bool) error {
-			if done && len(v.Slots()) != 2 {
-				return fmt.Errorf("slots %v", v.Slots())
+			if slots := v.Outline().Slots(); done && len(slots) != 2 {
+				return fmt.Errorf("slots %v", slots)
 			}
 			return nil
 		},
 	},
+	"new recovery key": {
+		func(v *seal.Vault) error { _, err := v.SetRecovery(nextRecovery, born); return err },
+		func(s *sample, v *seal.Vault, image []byte, done bool) error { return s.oneRecovery(image, done) },
+	},
+	"rotate": {
+		func(v *seal.Vault) error { return v.Rotate(nextRecovery, born) },
+		func(s *sample, v *seal.Vault, image []byte, done bool) error {
+			return errors.Join(s.oneRecovery(image, done), s.oneMaster(v, image))
+		},
+	},
+	"rotate and go on": {
+		func(v *seal.Vault) error {
+			if err := v.Rotate(nextRecovery, born); err != nil {
+				return err
+			}
+			if _, err := v.Salt("Europe/Berlin", 101); err != nil {
+				return err
+			}
+			return errors.Join(v.CreateSite(3), v.DestroySite(2))
+		},
+		func(s *sample, v *seal.Vault, image []byte, done bool) error {
+			if _, err := v.Site(3); done && err != nil {
+				return err
+			}
+			if _, err := v.Site(2); done && !errors.Is(err, seal.ErrNoKey) {
+				return fmt.Errorf("site 2: %v", err)
+			}
+			return errors.Join(s.oneRecovery(image, done), s.oneMaster(v, image))
+		},
+	},
+}
+
+// nextRecovery is the recovery key after the one of the sample.
+var nextRecovery = seal.NewRecovery()
+
+// oneRecovery holds that either the old or the new recovery key opens a vault, and that it is the new one when that was done.
+func (s *sample) oneRecovery(image []byte, done bool) error {
+	_, before := seal.OpenDevice(newDevice(image), seal.KeySource{Recovery: s.recovery})
+	_, after := seal.OpenDevice(newDevice(image), seal.KeySource{Recovery: nextRecovery})
+	switch {
+	case before == nil && after == nil:
+		return errors.New("the old and the new recovery key open the vault")
+	case before != nil && after != nil:
+		return fmt.Errorf("neither recovery key opens the vault: %w, %w", before, after)
+	case done && after != nil:
+		return errors.New("the old recovery key opens the vault still")
+	case !errors.Is(errors.Join(before, after), seal.ErrWrongKey):
+		return errors.Join(before, after)
+	}
+	return nil
+}
+
+// oneMaster holds that an image is all of the old master key, or that it has nothing left that the old one opens, and no piece of
+// what was sealed with it.
+func (s *sample) oneMaster(v *seal.Vault, image []byte) error {
+	if seal.MasterKey(v) == s.master {
+		return nil
+	}
+	if opened := seal.OpenedBy(s.master, image); len(opened) > 0 {
+		return fmt.Errorf("the old master key opens %q", opened)
+	}
+	for page := 2; page < len(s.image)/seal.PageSize; page++ {
+		old := s.image[page*seal.PageSize:][:seal.PageSize]
+		n := int(old[2])<<8 | int(old[3])
+		if old[1] == 0 { // it was free
+			continue
+		}
+		if bytes.Contains(image, old[25:41]) || bytes.Contains(image, old[8+n-16:8+n]) {
+			return fmt.Errorf("what page %d held is still in the file", page)
+		}
+	}
+	for slot := range 2 {
+		if old := s.image[64+slot*128:][:128]; bytes.Contains(image, old[32:48]) || bytes.Contains(image, old[56:72]) || bytes.Contains(image, old[88:104]) {
+			return fmt.Errorf("what key slot %d held is still in the file", slot)
+		}
+	}
+	return nil
 }
 
 // TestCrash stops each operation at every moment and opens what is then on the disk.
@@ -425,7 +506,7 @@ func TestNewerVault(t *testing.T) {
 	}
 	_, err := seal.OpenDevice(newDevice(s.image), raw)
 	var newer seal.ErrNewer
-	if !errors.As(err, &newer) || newer != (seal.ErrNewer{Have: 7, Knows: 1}) {
+	if !errors.As(err, &newer) || newer != (seal.ErrNewer{Have: 7, Knows: 2}) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -40,6 +40,8 @@ var (
 	ErrNoKeyFile = errors.New("there is no key file")
 	// ErrNotKey means that something else was given where a key was asked for.
 	ErrNotKey = errors.New("this is not a Footfall key")
+	// ErrNotPassphrase means that something else was given where a passphrase was asked for.
+	ErrNotPassphrase = errors.New("this is no passphrase")
 	// ErrKeyTypo means that it is a key with a wrong or missing character.
 	ErrKeyTypo = errors.New("the key has a wrong character in it")
 )
@@ -93,11 +95,11 @@ func FormatKey(key [32]byte) string {
 
 // ReadKey reads a key file, or a key given as text. It fails with [ErrNotKey] or [ErrKeyTypo].
 func ReadKey(r io.Reader) (key [32]byte, err error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxKeyText+1))
+	text, err := io.ReadAll(io.LimitReader(r, MaxKeyText+1))
 	if err != nil {
 		return key, fmt.Errorf("read key: %w", err)
 	}
-	if len(text) > maxKeyText {
+	if len(text) > MaxKeyText {
 		return key, fmt.Errorf("%w: it is too long", ErrNotKey)
 	}
 	found := ""
@@ -142,11 +144,9 @@ func formatRecovery(secret []byte) string {
 	return strings.Join(groups, "-")
 }
 
-func parseRecovery(text string) (secret []byte, err error) {
-	if len(text) > maxKeyText {
-		return nil, fmt.Errorf("%w: it is too long", ErrNotKey)
-	}
-	s := strings.Map(func(r rune) rune {
+// CleanRecovery returns a recovery key, or a part of one, without what does not matter: spacing, small letters, letters for digits.
+func CleanRecovery(text string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z':
 			r += 'A' - 'a'
@@ -161,6 +161,13 @@ func parseRecovery(text string) (secret []byte, err error) {
 		}
 		return r
 	}, text)
+}
+
+func parseRecovery(text string) (secret []byte, err error) {
+	if len(text) > MaxKeyText {
+		return nil, fmt.Errorf("%w: it is too long", ErrNotKey)
+	}
+	s := CleanRecovery(text)
 	b, err := recoveryText.DecodeString(s)
 	if len(s) < 24 || len(s) > 40 {
 		return nil, fmt.Errorf("%w: a recovery key has 8 groups of 4 characters", ErrNotKey)

@@ -75,7 +75,7 @@ func (v *Vault) createSite(site schema.Site) error {
 	var key [32]byte
 	rand.Read(key[:])
 	defer clear(key[:])
-	if err := v.write(page, v.dataPage(page, site, &key)); err != nil {
+	if err := v.write(page, v.ring.dataPage(page, encodeDataKey(site, &key))); err != nil {
 		return err
 	}
 	if err := v.writeHeader(next); err != nil {
@@ -83,12 +83,6 @@ func (v *Vault) createSite(site schema.Site) error {
 	}
 	v.sites[site] = siteKey{page, newSealer(v.header.store, key[:])}
 	return nil
-}
-
-func (v *Vault) dataPage(page uint32, site schema.Site, key *[32]byte) []byte {
-	plain := encodeDataKey(site, key)
-	defer clear(plain)
-	return encodePage(page, useData, v.keySealer.Seal(nil, plain, pagePlace(page, useData)))
 }
 
 // DestroySite overwrites the data key of a site: on the disk, and in the sealers that were handed out. It fails with [ErrNoKey]
@@ -145,102 +139,6 @@ func (v *Vault) allocate(next *header, use byte) (page uint32, err error) {
 	return page, nil
 }
 
-// SlotInfo describes a key slot.
-type SlotInfo struct {
-	Index int
-	Kind  Kind
-}
-
-// Slots lists the keys that open the vault.
-func (v *Vault) Slots() (slots []SlotInfo) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for i := range v.header.slots {
-		if kind := v.header.slots[i].kind; kind != 0 {
-			slots = append(slots, SlotInfo{i, kind})
-		}
-	}
-	return slots
-}
-
-// newSlot makes a slot that s opens.
-func (v *Vault) newSlot(s secret) keySlot {
-	slot := keySlot{kind: s.kind}
-	if s.kind == Passphrase {
-		slot.passes, slot.memory, slot.lanes = passphrasePasses, passphraseMemory, passphraseLanes
-	}
-	rand.Read(slot.salt[:])
-	kek := s.key(&slot)
-	defer clear(kek)
-	slot.wrap(kek, v.header.store, &v.master)
-	return slot
-}
-
-// AddKey makes another key open the vault, and returns the index of its slot. No data is written anew. A recovery key is made by
-// [Vault.AddRecovery].
-func (v *Vault) AddKey(key KeySource) (slot int, err error) {
-	s, err := key.read()
-	if err == nil && s.kind == Recovery {
-		err = errors.New("a recovery key is made by the vault itself")
-	}
-	if err != nil {
-		return 0, fmt.Errorf("add key: %w", err)
-	}
-	return v.addSlot(s)
-}
-
-// AddRecovery makes another recovery key. It is returned once and not kept.
-func (v *Vault) AddRecovery() (recoveryKey string, slot int, err error) {
-	recoveryKey, value := newRecovery()
-	slot, err = v.addSlot(secret{Recovery, value})
-	if err != nil {
-		return "", 0, err
-	}
-	return recoveryKey, slot, nil
-}
-
-func (v *Vault) addSlot(s secret) (int, error) {
-	defer clear(s.value)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := v.usable(); err != nil {
-		return 0, fmt.Errorf("add key: %w", err)
-	}
-	for i := range v.header.slots {
-		if v.header.slots[i].kind != 0 {
-			continue
-		}
-		next := v.header
-		next.slots[i] = v.newSlot(s)
-		if err := v.writeHeader(next); err != nil {
-			return 0, fmt.Errorf("add key: %w", err)
-		}
-		return i, nil
-	}
-	return 0, fmt.Errorf("add key: all %d slots are taken: remove one first", maxKeySlots)
-}
-
-// RemoveKey makes the key of a slot open the vault no more. The last key cannot be removed.
-func (v *Vault) RemoveKey(slot int) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := v.usable(); err != nil {
-		return fmt.Errorf("remove key: %w", err)
-	}
-	if slot < 0 || slot >= maxKeySlots || v.header.slots[slot].kind == 0 {
-		return fmt.Errorf("remove key: there is no key in slot %d", slot)
-	}
-	next := v.header
-	next.slots[slot] = keySlot{}
-	if next.slots == [maxKeySlots]keySlot{} {
-		return errors.New("remove key: it is the last one, and without it nobody could read the data")
-	}
-	if err := v.writeHeader(next); err != nil {
-		return fmt.Errorf("remove key: %w", err)
-	}
-	return nil
-}
-
 // Check reads the vault again and compares it with what is in memory. It returns [ErrVaultDamaged] if they differ.
 func (v *Vault) Check() error {
 	v.mu.Lock()
@@ -261,7 +159,7 @@ func (v *Vault) check() error {
 	bad := func(page uint32, what string) error {
 		return fmt.Errorf("%w: slot %d, %s", ErrVaultDamaged, page, what)
 	}
-	want := v.header.encode(v.macKey)
+	want := v.header.encode(v.ring.mac)
 	for i := range uint32(2) {
 		b, err := v.read(i)
 		if err != nil {
@@ -283,13 +181,13 @@ func (v *Vault) check() error {
 		}
 		switch use := v.header.useOf(page); {
 		case use == useData:
-			plain, err := v.openPage(page, b, useData, v.keySealer)
+			plain, err := openPage(page, b, useData, v.ring.data)
 			if err != nil {
 				return bad(page, "a data key")
 			}
 			clear(plain)
 		case use == useSalt && used[page] != nil:
-			plain, err := v.openPage(page, b, useSalt, v.saltSealer)
+			plain, err := openPage(page, b, useSalt, v.ring.salts)
 			if err != nil || !bytes.Equal(plain, encodeSalt(used[page].day, &used[page].salt, zones[page])) {
 				return bad(page, "a salt")
 			}

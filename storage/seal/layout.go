@@ -24,11 +24,12 @@ import (
 //
 //	offset  size  header page
 //	     0     8  "FFVAULT" and a zero byte
-//	     8     2  format version: 1
+//	     8     2  format version: 2 (format 1 is the same without the times, which are zero)
 //	    10     8  generation, one higher at each change
 //	    18    16  store id, the one of the data file
 //	    34     4  number of pages; a shorter file was cut
-//	    38    26  zero
+//	    38     8  when the master key was made, seconds since 1970; 0 is not known
+//	    46    18  zero
 //	    64  1024  8 key slots of 128 bytes
 //	  1088  2944  use of each page, 2 bits a page from the low bits up: 0 free, 1 salts, 2 data key
 //	  4032    32  HMAC-SHA256 of bytes 0 to 4031, key: HKDF(master key, "header")
@@ -45,7 +46,8 @@ import (
 //	    32    24  nonce
 //	    56    48  master key, sealed by XChaCha20-Poly1305; authenticated with it: "footfall/v1 key slot" | store id |
 //	              bytes 0 to 31 of the slot
-//	   104    24  zero
+//	   104     8  when the slot was made, seconds since 1970; 0 is not known
+//	   112    16  zero
 //
 //	offset  size  any other page
 //	     0     1  version: 1
@@ -64,6 +66,10 @@ import (
 // is reported; a salt was torn while it was written, so nobody has used it, and counts as none; a free page is wiped. A
 // data key is written before the header names it and unnamed before it is wiped, so the header never names a page
 // that was only begun.
+//
+// A new master key (see [Vault.Rotate]) writes every data key and salt to pages that are free, then a header that names those pages, is
+// authenticated by the new master key and has no slot with the old one. The first valid copy of that header is the moment of the change:
+// before it everything is old, after it everything is new, and the old pages count as free and are wiped, now or at the next start.
 const (
 	pageSize   = 4096
 	sumOffset  = pageSize - sha256.Size
@@ -80,8 +86,9 @@ const (
 	useData = 2
 )
 
-// Format is the version of the vault that this program writes.
-const Format = 1
+// Format is the version of the vault that this program writes. It reads all from 1 on; a vault becomes one of this version when its
+// header changes.
+const Format = 2
 
 var magic = [8]byte{'F', 'F', 'V', 'A', 'U', 'L', 'T', 0}
 
@@ -115,6 +122,7 @@ type keySlot struct {
 	salt           [16]byte
 	nonce          [24]byte
 	wrapped        [48]byte
+	made           int64 // Unix seconds, 0 is not known
 }
 
 func (s *keySlot) encode() []byte {
@@ -126,13 +134,14 @@ func (s *keySlot) encode() []byte {
 	b = append(b, s.salt[:]...)
 	b = append(b, s.nonce[:]...)
 	b = append(b, s.wrapped[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.made))
 	return append(b, make([]byte, slotSize-len(b))...)
 }
 
 func decodeKeySlot(b []byte) (s keySlot, err error) {
 	s = keySlot{
 		kind: Kind(b[0]), passes: binary.BigEndian.Uint32(b[2:]), memory: binary.BigEndian.Uint32(b[6:]), lanes: b[10],
-		salt: [16]byte(b[16:32]), nonce: [24]byte(b[32:56]), wrapped: [48]byte(b[56:104]),
+		salt: [16]byte(b[16:32]), nonce: [24]byte(b[32:56]), wrapped: [48]byte(b[56:104]), made: int64(binary.BigEndian.Uint64(b[104:])),
 	}
 	switch {
 	case s.kind < KeyFile || s.kind > Recovery || b[1] != algXChaCha:
@@ -145,7 +154,9 @@ func decodeKeySlot(b []byte) (s keySlot, err error) {
 
 // header is the content of the header page, without what the master key is needed for.
 type header struct {
+	format     uint16
 	generation uint64
+	made       int64 // the master key: Unix seconds, 0 is not known
 	store      [16]byte
 	pages      uint32
 	slots      [maxKeySlots]keySlot // kind 0: empty
@@ -162,10 +173,11 @@ func (h *header) setUse(page uint32, use byte) {
 func (h *header) encode(macKey []byte) []byte {
 	b := make([]byte, 0, pageSize)
 	b = append(b, magic[:]...)
-	b = binary.BigEndian.AppendUint16(b, Format)
+	b = binary.BigEndian.AppendUint16(b, h.format)
 	b = binary.BigEndian.AppendUint64(b, h.generation)
 	b = append(b, h.store[:]...)
 	b = binary.BigEndian.AppendUint32(b, h.pages)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.made))
 	b = append(b, make([]byte, slotOffset-len(b))...)
 	for i := range h.slots {
 		if h.slots[i].kind == 0 {
@@ -195,14 +207,16 @@ func decodeHeader(b []byte) (h header, err error) {
 	if sum := sha256.Sum256(b[:sumOffset]); [8]byte(b) != magic || !bytes.Equal(sum[:], b[sumOffset:]) {
 		return h, errPage
 	}
-	if have := int(binary.BigEndian.Uint16(b[8:])); have > Format {
-		return h, ErrNewer{Have: have, Knows: Format}
-	} else if have != Format {
+	h.format = binary.BigEndian.Uint16(b[8:])
+	if h.format > Format {
+		return h, ErrNewer{Have: int(h.format), Knows: Format}
+	} else if h.format == 0 {
 		return h, errPage
 	}
 	h.generation = binary.BigEndian.Uint64(b[10:])
 	h.store = [16]byte(b[18:34])
 	h.pages = binary.BigEndian.Uint32(b[34:])
+	h.made = int64(binary.BigEndian.Uint64(b[38:]))
 	if h.pages < 2 || h.pages > maxPages {
 		return h, errPage
 	}

@@ -30,8 +30,11 @@ const (
 	// maxPassword bytes: a longer one is no password but an attack on the hash.
 	maxPassword = 1024
 
-	// maxKeyText bytes of a key file are read.
-	maxKeyText = 4096
+	// minPassphrase bytes a new passphrase: with 12 random letters and argon2id, a thief of the vault needs more years than there are.
+	minPassphrase = 12
+
+	// MaxKeyText bytes of a key file or passphrase file are read.
+	MaxKeyText = 4096
 )
 
 // argonAllowed keeps stored parameters from asking for all memory or for an hour. The lower bounds are OWASP's.

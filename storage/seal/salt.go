@@ -50,10 +50,7 @@ func (v *Vault) newSalt(zone string, day schema.Date) error {
 		}
 		s.page = page
 	}
-	plain := encodeSalt(day, &s.salt, zone)
-	defer clear(plain)
-	sealed := v.saltSealer.Seal(nil, plain, pagePlace(s.page, useSalt))
-	if err := v.write(s.page, encodePage(s.page, useSalt, sealed)); err != nil {
+	if err := v.write(s.page, v.ring.saltPage(s.page, zone, s)); err != nil {
 		return err
 	}
 	if known {
@@ -71,7 +68,7 @@ func (v *Vault) loadSalt(page uint32, b []byte) {
 		v.emptySalt = append(v.emptySalt, page)
 		return
 	}
-	plain, err := v.openPage(page, b, useSalt, v.saltSealer)
+	plain, err := openPage(page, b, useSalt, v.ring.salts)
 	if err != nil || len(plain) < 4+32+1 {
 		v.notes = append(v.notes, fmt.Sprintf("the salt in slot %d was not whole: a new one is made, and today's visitors of its time zone may be counted twice", page))
 		v.emptySalt = append(v.emptySalt, page)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"footfall/storage/schema"
 	"footfall/storage/seal"
@@ -15,15 +16,20 @@ var (
 	storeID = [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 	rawKey  = bytes.Repeat([]byte{7}, 32)
 	raw     = seal.KeySource{Raw: rawKey}
+	born    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	place   = seal.Place{Bucket: 4, Key: []byte("a key"), Type: 3, Version: 0x0102}
 )
 
 // mustCreate makes a vault with sites 1 and 2, and checks it when the test ends.
 func mustCreate(t testing.TB, path string) (v *seal.Vault, recovery string) {
 	t.Helper()
-	v, recovery, err := seal.CreateVault(path, storeID, raw)
+	v, err := seal.CreateVault(path, storeID, raw, born)
 	if err != nil {
 		t.Fatal(err)
+	}
+	recovery = seal.NewRecovery()
+	if slot, err := v.SetRecovery(recovery, born); slot != 1 || err != nil {
+		t.Fatalf("slot %d, %v", slot, err)
 	}
 	for site := schema.Site(1); site <= 2; site++ {
 		if err := v.CreateSite(site); err != nil {

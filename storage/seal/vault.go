@@ -2,7 +2,6 @@ package seal
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"footfall/storage/schema"
 )
@@ -25,11 +25,8 @@ type Vault struct {
 	mu     sync.Mutex // guards all below
 	dev    device
 	header header
-	master [32]byte
-	macKey []byte
-
-	saltSealer *Sealer
-	keySealer  *Sealer
+	ring   *ring
+	opener opener
 
 	rest      *Sealer
 	sites     map[schema.Site]siteKey
@@ -53,42 +50,33 @@ type zoneSalt struct {
 	salt [32]byte
 }
 
-// CreateVault makes a vault for a store, with a slot for the given key (not a recovery key) and one for a new recovery
-// key, which is returned and must be shown once: it is not kept. It is an error (fs.ErrExist) if the path exists. The
-// file appears under its name only when it is whole.
-func CreateVault(path string, storeID [16]byte, key KeySource) (v *Vault, recoveryKey string, err error) {
-	s, err := key.read()
-	if err == nil && s.kind == Recovery {
-		err = errors.New("the recovery key is made by the vault itself")
-	}
+// CreateVault makes a vault for a store, with a slot for the given key, which cannot be a recovery key; see
+// [Vault.SetRecovery]. It is an error (fs.ErrExist) if the path exists. The file appears under its name only when it is whole.
+func CreateVault(path string, storeID [16]byte, key KeySource, now time.Time) (*Vault, error) {
+	slot, kek, err := newSlot(key, now)
 	if err != nil {
-		return nil, "", fmt.Errorf("create vault: %w", err)
+		return nil, fmt.Errorf("create vault: %w", err)
 	}
-	defer clear(s.value)
-	recoveryKey, recovery := newRecovery()
-	defer clear(recovery)
-
-	v = &Vault{header: header{generation: 1, store: storeID, pages: growPages}}
-	rand.Read(v.master[:])
-	v.deriveKeys()
-	v.header.slots[0] = v.newSlot(s)
-	v.header.slots[1] = v.newSlot(secret{Recovery, recovery})
-	v.header.setUse(2, useData)
+	defer clear(kek)
+	h := header{format: Format, generation: 1, store: storeID, pages: growPages, made: now.Unix()}
+	keys := newRing(storeID)
+	defer keys.destroy()
+	slot.wrap(kek, storeID, &keys.master)
+	h.slots[0] = slot
+	h.setUse(2, useData)
 
 	var rest [32]byte
 	rand.Read(rest[:])
-	first := v.header.encode(v.macKey)
-	content := slices.Concat(first, first, v.dataPage(2, 0, &rest))
+	first := h.encode(keys.mac)
+	content := slices.Concat(first, first, keys.dataPage(2, encodeDataKey(0, &rest)))
 	for page := uint32(3); page < growPages; page++ {
 		content = append(content, encodePage(page, useFree, nil)...)
 	}
 	clear(rest[:])
-	clear(v.master[:])
 	if err := publish(path, content); err != nil {
-		return nil, "", fmt.Errorf("create vault: %w", err)
+		return nil, fmt.Errorf("create vault: %w", err)
 	}
-	v, err = OpenVault(path, key)
-	return v, recoveryKey, err
+	return OpenVault(path, key)
 }
 
 // publish makes a durable file of mode 0600 that must not exist yet and is never seen half written.
@@ -98,6 +86,7 @@ func publish(path string, content []byte) error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
+	writeInPlace(tmp)
 	_, err = tmp.Write(content)
 	if err == nil {
 		err = tmp.Sync()
@@ -145,15 +134,9 @@ func openDevice(dev device, key KeySource) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.unlock(s); err != nil {
+	newest := v.newest(pages)
+	if v.ring, v.opener, err = v.header.unlock(s, newest); err != nil {
 		return nil, err
-	}
-	newest := pages[0]
-	if h, err := decodeHeader(newest); err != nil || h.generation != v.header.generation {
-		newest = pages[1]
-	}
-	if !hmac.Equal(headerMAC(v.macKey, newest), newest[macOffset:sumOffset]) {
-		return nil, fmt.Errorf("%w: its header is not authentic", ErrVaultDamaged)
 	}
 	if err := v.load(); err != nil {
 		return nil, err
@@ -195,35 +178,12 @@ func (v *Vault) readHeader() (pages [2][]byte, err error) {
 	return pages, nil
 }
 
-// unlock finds the slot that s opens.
-func (v *Vault) unlock(s secret) error {
-	tried := 0
-	for i := range v.header.slots {
-		slot := &v.header.slots[i]
-		if slot.kind != s.kind {
-			continue
-		}
-		tried++
-		kek := s.key(slot)
-		master, ok := slot.unwrap(kek, v.header.store)
-		clear(kek)
-		if ok {
-			v.master = master
-			clear(master[:])
-			v.deriveKeys()
-			return nil
-		}
+// newest returns the copy that readHeader took.
+func (v *Vault) newest(pages [2][]byte) []byte {
+	if h, err := decodeHeader(pages[0]); err != nil || h.generation != v.header.generation {
+		return pages[1]
 	}
-	if tried == 0 {
-		return fmt.Errorf("%w: it has no %s", ErrWrongKey, s.kind)
-	}
-	return ErrWrongKey
-}
-
-func (v *Vault) deriveKeys() {
-	v.macKey = derive(v.master[:], nil, "header")
-	v.saltSealer = newSealer(v.header.store, derive(v.master[:], nil, "salts"))
-	v.keySealer = newSealer(v.header.store, derive(v.master[:], nil, "data keys"))
+	return pages[0]
 }
 
 // load reads all pages behind the header.
@@ -250,7 +210,7 @@ func (v *Vault) load() error {
 }
 
 func (v *Vault) loadData(page uint32, b []byte) error {
-	plain, err := v.openPage(page, b, useData, v.keySealer)
+	plain, err := openPage(page, b, useData, v.ring.data)
 	if err != nil {
 		return err
 	}
@@ -272,7 +232,7 @@ func (v *Vault) loadData(page uint32, b []byte) error {
 	return nil
 }
 
-func (v *Vault) openPage(page uint32, b []byte, want byte, with *Sealer) ([]byte, error) {
+func openPage(page uint32, b []byte, want byte, with *Sealer) ([]byte, error) {
 	kind, payload, err := decodePage(page, b)
 	if err != nil {
 		return nil, err
@@ -362,9 +322,12 @@ func (v *Vault) write(page uint32, b []byte) error {
 }
 
 // writeHeader makes h the header: both copies, one after the other.
-func (v *Vault) writeHeader(h header) error {
+func (v *Vault) writeHeader(h header) error { return v.writeHeaderFor(h, v.ring) }
+
+func (v *Vault) writeHeaderFor(h header, keys *ring) error {
+	h.format = Format
 	h.generation++
-	b := h.encode(v.macKey)
+	b := h.encode(keys.mac)
 	for i := range uint32(2) {
 		if err := v.write(i, b); err != nil {
 			return err
@@ -377,14 +340,14 @@ func (v *Vault) writeHeader(h header) error {
 // StoreID returns the id of the store the vault belongs to.
 func (v *Vault) StoreID() [16]byte { return v.header.store } // never changes
 
-// PurposeKey derives a key from the master key. The same name gives the same key for the life of the vault.
+// PurposeKey derives a key from the master key. The same name gives the same key until [Vault.Rotate].
 func (v *Vault) PurposeKey(name string) (key [32]byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
 		panic("seal: internal error: PurposeKey of a closed vault") // a key of zeros would be worse
 	}
-	copy(key[:], derive(v.master[:], nil, "purpose "+name))
+	copy(key[:], derive(v.ring.master[:], nil, "purpose "+name))
 	return key
 }
 
@@ -403,10 +366,8 @@ func (v *Vault) Close() error {
 		return nil
 	}
 	v.closed = true
-	clear(v.master[:])
-	clear(v.macKey)
-	v.saltSealer.destroy()
-	v.keySealer.destroy()
+	v.ring.destroy()
+	v.opener.forget()
 	for _, s := range v.salts {
 		clear(s.salt[:])
 	}

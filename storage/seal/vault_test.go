@@ -55,7 +55,7 @@ func TestVaultRefusals(t *testing.T) {
 		t.Errorf("no vault: %v", err)
 	}
 	mustCreate(t, path)
-	if _, _, err := seal.CreateVault(path, storeID, raw); !errors.Is(err, fs.ErrExist) {
+	if _, err := seal.CreateVault(path, storeID, raw, born); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("create over a vault: %v", err)
 	}
 	if left, _ := filepath.Glob(path + ".new-*"); len(left) > 0 {
@@ -194,87 +194,6 @@ func fileSize(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
-}
-
-func TestKeySlots(t *testing.T) {
-	dir := t.TempDir()
-	path, keyPath := filepath.Join(dir, "footfall.vault"), filepath.Join(dir, "footfall.key")
-	if err := seal.NewKeyFile(keyPath); err != nil {
-		t.Fatal(err)
-	}
-	if err := seal.NewKeyFile(keyPath); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a key file over another: %v", err)
-	}
-	if info, err := os.Stat(keyPath); err != nil || info.Mode().Perm() != 0o400 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	v, recovery, err := seal.CreateVault(path, storeID, seal.KeySource{File: keyPath})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { v.Close() })
-	sealed := v.Rest().Seal(nil, []byte("rest"), place)
-	opens := func(name string, key seal.KeySource, want bool) {
-		t.Helper()
-		o, err := seal.OpenVault(path, key)
-		if !want {
-			if !errors.Is(err, seal.ErrWrongKey) {
-				t.Errorf("%s: %v, want a wrong key", name, err)
-			}
-			return
-		}
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			return
-		}
-		defer o.Close()
-		if got, err := o.Rest().Open(nil, sealed, place); string(got) != "rest" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	opens("key file", seal.KeySource{File: keyPath}, true)
-	opens("recovery key", seal.KeySource{Recovery: recovery}, true)
-	opens("typed recovery key", seal.KeySource{Recovery: " " + strings.ToLower(strings.ReplaceAll(recovery, "-", "  ")) + "\n"}, true)
-	opens("passphrase", seal.KeySource{Passphrase: []byte("correct horse")}, false)
-	slot, err := v.AddKey(seal.KeySource{Passphrase: []byte("correct horse")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opens("passphrase", seal.KeySource{Passphrase: []byte("correct horse")}, true)
-	opens("other passphrase", seal.KeySource{Passphrase: []byte("Correct horse")}, false)
-	if got := fmt.Sprint(v.Slots()); got != "[{0 key file} {1 recovery key} {2 passphrase}]" {
-		t.Error(got)
-	}
-	second, at, err := v.AddRecovery()
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, _ := os.ReadFile(path)
-	for _, i := range []int{0, 1, slot} {
-		if err := v.RemoveKey(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	after, _ := os.ReadFile(path)
-	for i := range 3 { // the wrapped master keys of the removed slots
-		if wrapped := before[64+i*128+56:][:48]; bytes.Contains(after, wrapped[:16]) || bytes.Contains(after, wrapped[32:]) {
-			t.Errorf("slot %d is still in the file", i)
-		}
-	}
-	if v.RemoveKey(at) == nil || v.RemoveKey(0) == nil || v.RemoveKey(-1) == nil {
-		t.Error("removed a key that cannot be removed")
-	}
-	opens("removed key file", seal.KeySource{File: keyPath}, false)
-	opens("removed recovery key", seal.KeySource{Recovery: recovery}, false)
-	opens("second recovery key", seal.KeySource{Recovery: second}, true)
-	for range 7 {
-		if _, err := v.AddKey(raw); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := v.AddKey(raw); err == nil {
-		t.Error("a ninth slot")
-	}
 }
 
 func TestKeyText(t *testing.T) {

@@ -25,6 +25,7 @@ type Context struct {
 	Out   io.Writer
 	Err   io.Writer
 	JSON  bool // --json: Out holds JSON for programs
+	Asks  bool // somebody at a terminal sees Out and Err and answers with lines of In
 	Log   *slog.Logger
 	// Progress starts a progress display; total < 0 is unknown. It is silent where nobody watches.
 	Progress func(label string, total int64) Bar
@@ -89,9 +90,12 @@ func Code(err error) int {
 		return 0
 	case errors.As(err, &e):
 		return e.Code
+	case errors.Is(err, storage.ErrMissing):
+		return ExitMissing
 	case errors.Is(err, storage.ErrRunning):
 		return ExitRunning
-	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile), errors.Is(err, storage.ErrNotKey):
+	case errors.Is(err, storage.ErrWrongKey), errors.Is(err, storage.ErrNoKeyFile), errors.Is(err, storage.ErrNotKey),
+		errors.Is(err, storage.ErrNotPassphrase), errors.Is(err, storage.ErrKeyTypo):
 		return ExitKey
 	case errors.Is(err, storage.ErrVaultDamaged), errors.Is(err, storage.ErrDamaged):
 		return ExitDamaged
