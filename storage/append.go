@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"footfall/storage/day"
 	"footfall/storage/file"
@@ -49,6 +50,7 @@ const (
 	typeDrops
 	typeImport
 	typeMigration
+	typeWatch
 )
 
 const valueVersion = 1
@@ -57,7 +59,8 @@ func place(b file.Bucket, key []byte, kind byte) seal.Place {
 	return seal.Place{Bucket: byte(b), Key: key, Type: kind, Version: valueVersion}
 }
 
-// OpenDay returns the open day of a site, making it if there is none. Errors: ErrNoSite.
+// OpenDay returns the open day of a site, making it if there is none. While a deletion replaces it the caller waits. Errors: ErrNoSite,
+// ErrBusy.
 func (s *Store) OpenDay(site schema.Site, date schema.Date) (*day.Open, error) {
 	od, err := s.openDay(dayKey{site, date})
 	if err != nil {
@@ -67,11 +70,9 @@ func (s *Store) OpenDay(site schema.Site, date schema.Date) (*day.Open, error) {
 }
 
 func (s *Store) openDay(key dayKey) (*openDay, error) {
-	s.mu.RLock()
-	od := s.days[key]
-	s.mu.RUnlock()
-	if od != nil {
-		return od, nil
+	od, err := s.findDay(key)
+	if od != nil || err != nil {
+		return od, err
 	}
 	made, err := s.newOpenDay(key)
 	if err != nil {
@@ -82,11 +83,75 @@ func (s *Store) openDay(key dayKey) (*openDay, error) {
 	if s.removed[key.site] {
 		return nil, ErrNoSite
 	}
+	if s.paused[key.site] != nil || made.sealer.Dead() { // the site is being reset, or was while the day was made
+		return nil, ErrBusy
+	}
 	if od = s.days[key]; od == nil {
 		od = made
 		s.days[key] = od
 	}
 	return od, nil
+}
+
+// findDay returns the open day, or nil if there is none. It waits while the site is paused, but not for ever.
+func (s *Store) findDay(key dayKey) (*openDay, error) {
+	var late <-chan time.Time
+	for {
+		s.mu.RLock()
+		od, paused := s.days[key], s.paused[key.site]
+		s.mu.RUnlock()
+		if paused == nil {
+			return od, nil
+		}
+		if late == nil {
+			late = time.After(maxPauseWait)
+		}
+		select {
+		case <-paused:
+		case <-late:
+			return nil, ErrBusy
+		}
+	}
+}
+
+// pause makes those who want an open day of the site wait until resume is called. The caller holds the site busy.
+func (s *Store) pause(site schema.Site) (resume func()) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	s.paused[site] = done
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		delete(s.paused, site)
+		s.mu.Unlock()
+		close(done)
+	}
+}
+
+// close makes the day refuse rows; those that wait are still written. It returns what they wait for, nil if there are none.
+func (od *openDay) close() *file.Pending {
+	od.mu.Lock()
+	defer od.mu.Unlock()
+	od.closed = true
+	return od.next
+}
+
+// reopen makes a closed day take rows again.
+func (od *openDay) reopen() {
+	od.mu.Lock()
+	defer od.mu.Unlock()
+	od.closed = false
+}
+
+// quiet closes a day and returns when nothing of it is under way any more.
+func (s *Store) quiet(ctx context.Context, od *openDay) error {
+	if last := od.close(); last != nil {
+		if err := last.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	// Ops end in order, so after one more commit nothing of this day is under way.
+	return s.db.Commit(ctx, func(*file.Tx) error { return nil })
 }
 
 func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
@@ -174,7 +239,6 @@ func (od *openDay) write(tx *file.Tx) error {
 	if err := od.open.Fits(rows); err != nil {
 		return fmt.Errorf("append: internal error: %w", err)
 	}
-	prefix := dayPrefix(od.open.Site, od.open.Date)
 	for len(rows) > 0 {
 		n, size := 0, 0
 		for n < len(rows) && n < maxJournalRows && size < maxJournalBytes {
@@ -183,13 +247,18 @@ func (od *openDay) write(tx *file.Tx) error {
 		}
 		value := od.open.Encode(rows[:n])
 		rows = rows[n:]
-		key := binary.BigEndian.AppendUint64(prefix[:8:8], first+uint64(len(od.values)))
-		if err := tx.Put(file.Journal, key, od.sealer.Seal(nil, value, place(file.Journal, key, typeJournal))); err != nil {
+		if err := od.put(tx, first+uint64(len(od.values)), value); err != nil {
 			return err
 		}
 		od.values = append(od.values, value)
 	}
 	return nil
+}
+
+// put writes one journal value of the day.
+func (od *openDay) put(tx *file.Tx, sequence uint64, value []byte) error {
+	key := binary.BigEndian.AppendUint64(dayPrefix(od.open.Site, od.open.Date), sequence)
+	return tx.Put(file.Journal, key, od.sealer.Seal(nil, value, place(file.Journal, key, typeJournal)))
 }
 
 // done makes rows visible once they are durable.

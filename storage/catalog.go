@@ -89,6 +89,16 @@ func (s *Store) setEntryLocked(key dayKey, e entry) {
 		s.catalog[key.site] = map[schema.Date]entry{}
 	}
 	s.catalog[key.site][key.date] = e
+	delete(s.gone, key)
+}
+
+// dropEntryLocked takes a day out of the catalog. Its generation is remembered: should the day come again, a reader that still has the
+// old one in hand must not take it for the new one.
+func (s *Store) dropEntryLocked(key dayKey) {
+	if e, ok := s.catalog[key.site][key.date]; ok {
+		s.gone[key] = e.generation
+		delete(s.catalog[key.site], key.date)
+	}
 }
 
 // datesLocked returns the days of a site that hold events, sealed or open, ascending.
@@ -197,11 +207,19 @@ func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 		}
 		views = append(views, v)
 	}
+	return s.publish(key, views...)
+}
+
+// publish seals what the views hold, and nothing else, as the next generation. The caller holds the site busy.
+func (s *Store) publish(key dayKey, views ...*day.View) (*publication, error) {
+	s.mu.RLock()
+	generation := 1 + max(s.catalog[key.site][key.date].generation, s.gone[key])
+	s.mu.RUnlock()
 	sealer, err := s.vault.Site(key.site)
 	if err != nil {
 		return nil, err
 	}
-	p := &publication{key: key, generation: e.generation + 1, sealer: sealer}
+	p := &publication{key: key, generation: generation, sealer: sealer}
 	for _, v := range views {
 		p.counting += v.Counting
 	}
@@ -236,8 +254,8 @@ func (p *publication) swap(tx *file.Tx) error {
 	return tx.DeletePrefix(file.Days, generationPrefix(p.key.site, p.key.date, p.generation-1))
 }
 
-// ErrSiteBusy says that an import, a sealing or a removal of the site is under way.
-var ErrSiteBusy = errors.New("an import into this site, or the sealing of a day, is under way; try again when it has ended")
+// ErrSiteBusy says that an import, a sealing, a deletion or a removal of the site is under way.
+var ErrSiteBusy = errors.New("an import into this site, a deletion, or the sealing of a day, is under way; try again when it has ended")
 
 // hold marks a site as being published to, so that no two writers make the same generation.
 func (s *Store) hold(site schema.Site) bool {

@@ -21,6 +21,9 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) err
 	if err := s.vault.Check(); err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", vaultName, err))
 	}
+	if _, err := s.book.Entries(ctx); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", dataName, dataError(err)))
+	}
 	days := s.allDays()
 	for i, k := range days {
 		if err := ctx.Err(); err != nil {

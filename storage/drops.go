@@ -95,6 +95,26 @@ func (s *Store) flushDrops(ctx context.Context) error {
 	return nil
 }
 
+// keys returns the days for which a site has counts.
+func (d *drops) keys(site schema.Site) (keys []dayKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k := range d.days {
+		if k.site == site {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// forget drops counts that are to be no more.
+func (d *drops) forget(which func(dayKey) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.days, func(k dayKey, _ map[string]int64) bool { return which(k) })
+	maps.DeleteFunc(d.dirty, func(k dayKey, _ bool) bool { return which(k) })
+}
+
 func (s *Store) loadDrops(key, value []byte) error {
 	plain, err := s.vault.Rest().Open(nil, value, place(file.Catalog, key, typeDrops))
 	if err != nil {

@@ -186,8 +186,8 @@ func TestEngineLaws(t *testing.T) {
 	}
 }
 
-// TestStore draws a life of a store with two sites in different zones: events come in, days end, files are imported, the process
-// starts anew. At every moment the engine answers as the model does.
+// TestStore draws a life of a store with two sites in different zones: events come in, days end, files are imported, events are deleted
+// and days dropped, sites reset, the process starts anew. At every moment the engine answers as the model does.
 func TestStore(t *testing.T) {
 	root := t.TempDir()
 	lives := 0
@@ -210,7 +210,8 @@ func TestStore(t *testing.T) {
 			},
 			"Import": func(t *rapid.T) {
 				w.choose(t)
-				events := slices.DeleteFunc(drawEvents(t, place{w.days, w.today() - 2}), func(e naive.Event) bool {
+				back := rapid.SampledFrom([]schema.Date{2, 2, 12, 40}).Draw(t, "back")
+				events := slices.DeleteFunc(drawEvents(t, place{w.days, w.today() - back}), func(e naive.Event) bool {
 					return w.days.Date(e.Time) > w.today()
 				})
 				w.load(t, events, even(t, 2, "commit") > 0)
@@ -225,6 +226,21 @@ func TestStore(t *testing.T) {
 			},
 			"Maintain": func(t *rapid.T) { w.maintain(t) },
 			"Reopen":   func(t *rapid.T) { w.reopen(t) },
+			"Delete": func(t *rapid.T) {
+				w.choose(t)
+				w.delete(t)
+			},
+			"Retain": func(t *rapid.T) {
+				w.choose(t)
+				w.retain(t)
+			},
+			"Reset": func(t *rapid.T) {
+				if even(t, 2, "really") == 0 {
+					w.choose(t)
+					w.reset(t)
+					w.empty(t)
+				}
+			},
 			"": func(t *rapid.T) {
 				w.choose(t)
 				around := place{w.days, w.today() - schema.Date(even(t, 2, "days ago"))}

@@ -41,6 +41,24 @@ const (
 	// logEvery is how often a long migration says how far it is, where no one watches a bar.
 	logEvery = 10 * time.Second
 
+	// maxPauseWait is how long an event waits for its day to be written anew. Most days take a tenth of it; a browser that waited
+	// longer would be gone.
+	maxPauseWait = 5 * time.Second
+
+	// trustedPause is how many days without work the clock may move on and still be believed, when it comes to dropping days: a server
+	// that stood still over a long weekend. distrust is how long one that has moved further must stay there.
+	trustedPause = 4
+	distrust     = 24 * time.Hour
+
+	// codeBytes of a hash tell one preview from another: nobody makes two of one code by chance.
+	codeBytes = 8
+
+	// busyWait is the pause before what must be written is tried again when the queue is full: some commits.
+	busyWait = 10 * time.Millisecond
+
+	// expireBatch days are dropped in one commit, so that those who wait beside it wait for milliseconds.
+	expireBatch = 16
+
 	// maxDropReasons different reasons are counted a site and day; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

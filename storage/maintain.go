@@ -16,8 +16,8 @@ import (
 // maxPause is the longest Maintain lets its caller sleep: clocks jump and machines are suspended.
 const maxPause = time.Minute
 
-// Maintain destroys the salts of days that are over, writes down counts of dropped events, and seals the days that are over. It returns
-// when it wants to be called next: at the next local midnight of a site, and at least every minute.
+// Maintain destroys the salts of days that are over, writes down counts of dropped events, seals the days that are over, and drops those
+// beyond the retention of their site. It returns when it wants to be called next: at the next local midnight of a site, and at least every minute.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, err error) {
 	next = now.Add(maxPause)
 	defer s.rest(now)
@@ -36,7 +36,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 			next = midnight
 		}
 	}
-	return next, errors.Join(append(faults, s.flushDrops(ctx), s.sealFinished(ctx, now))...)
+	return next, errors.Join(append(faults, s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now))...)
 }
 
 // today returns which day it is for whom a salt is named after: a zone or a site.
@@ -93,17 +93,7 @@ func (s *Store) seal(ctx context.Context, key dayKey) error {
 	if od == nil {
 		return nil
 	}
-	od.mu.Lock()
-	od.closed = true
-	last := od.next
-	od.mu.Unlock()
-	if last != nil {
-		if err := last.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	// Ops end in order, so after one more commit nothing of this day is under way.
-	if err := s.db.Commit(ctx, func(*file.Tx) error { return nil }); err != nil {
+	if err := s.quiet(ctx, od); err != nil {
 		return err
 	}
 	v := od.open.View()

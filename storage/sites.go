@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"footfall/storage/account"
 	"footfall/storage/file"
@@ -20,9 +21,9 @@ func (s *Store) AddSite(ctx context.Context, domain, timezone string) (account.S
 }
 
 // RemoveSite destroys a site: first its data key, which makes its data unreadable in this file and in every copy of it,
-// then its bytes and its record. Once begun it is not called off; what a crash leaves of it the next start finishes.
-// Errors: ErrNoSite, ErrSiteBusy.
-func (s *Store) RemoveSite(ctx context.Context, id schema.Site) error {
+// then its bytes and its record. Once begun it is not called off; what a crash leaves of it the next start finishes. by is who
+// asked for it, for the audit log. Errors: ErrNoSite, ErrSiteBusy.
+func (s *Store) RemoveSite(ctx context.Context, id schema.Site, by string) error {
 	if _, ok := s.book.Site(id); !ok {
 		return ErrNoSite
 	}
@@ -31,12 +32,21 @@ func (s *Store) RemoveSite(ctx context.Context, id schema.Site) error {
 	}
 	defer s.free(id)
 	ctx = context.WithoutCancel(ctx)
-	if err := s.book.MarkRemoving(ctx, id); err != nil {
+	err := s.book.ChangeSite(ctx, id, s.entry(id, account.DidRemove, by), func(site *account.Site) { site.Removing = true })
+	if err != nil {
 		return fmt.Errorf("remove site: %w", err)
 	}
-	s.closeDays(id)
+	s.mu.Lock()
+	s.removed[id] = true
+	s.mu.Unlock()
 	s.forget(id) // before the key dies: nobody is to read what cannot be read any more
 	return s.remove(ctx, id)
+}
+
+// entry begins an entry of the audit log about all that a site has.
+func (s *Store) entry(id schema.Site, did, by string) *account.Entry {
+	h := s.holdings(id, func(schema.Date) bool { return true })
+	return &account.Entry{Time: s.cfg.Now().UTC().Truncate(time.Second), By: by, Did: did, Days: h.Days, Events: h.Events}
 }
 
 // remove destroys what is left of a site that is marked. The record goes last: it tells the next start what to finish.
@@ -44,27 +54,74 @@ func (s *Store) remove(ctx context.Context, id schema.Site) error {
 	if err := s.vault.DestroySite(id); err != nil && !errors.Is(err, seal.ErrNoKey) {
 		return fmt.Errorf("remove site: %w; the next start goes on with it", err)
 	}
-	return s.removeData(ctx, id)
+	if err := s.removeData(ctx, id); err != nil {
+		return fmt.Errorf("remove site: %w; the next start goes on with it", err)
+	}
+	err := insist(func() error { return s.book.DeleteSite(ctx, id) })
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("remove site: %w", err)
+	}
+	return nil
 }
 
-// closeDays makes the site's open days refuse events, and lets no other day open.
-func (s *Store) closeDays(id schema.Site) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.removed[id] = true
-	for k, od := range s.days {
-		if k.site == id {
-			od.mu.Lock()
-			od.closed = true
-			od.mu.Unlock()
+// insist does again what a full queue refuses: what has begun must come to its end, and those who fill the queue give up after a while.
+func insist(do func() error) error {
+	for {
+		if err := do(); !errors.Is(err, file.ErrBusy) {
+			return err
 		}
+		time.Sleep(busyWait)
 	}
 }
 
-// removeData removes the bytes and the record of a site without a key.
+// ResetSite destroys all data of a site and keeps the site: its data key is replaced, which makes its data unreadable in this file
+// and in every copy of it, then its bytes are removed. Events that come meanwhile wait. Once begun it is not called off; what a
+// crash leaves of it the next start finishes. by is who asked for it. Errors: ErrNoSite, ErrSiteBusy.
+func (s *Store) ResetSite(ctx context.Context, id schema.Site, by string) error {
+	if _, ok := s.book.Site(id); !ok {
+		return ErrNoSite
+	}
+	if !s.hold(id) {
+		return ErrSiteBusy
+	}
+	defer s.free(id)
+	ctx = context.WithoutCancel(ctx)
+	resume := s.pause(id)
+	err := s.book.ChangeSite(ctx, id, s.entry(id, account.DidReset, by), func(site *account.Site) { site.Resetting = true })
+	if err != nil {
+		resume()
+		return fmt.Errorf("reset site: %w", err)
+	}
+	s.forget(id)
+	// From here to the end no event may be stored: the next start would destroy it with the rest. So only success resumes.
+	if err := s.reset(ctx, id); err != nil {
+		return err
+	}
+	resume()
+	return nil
+}
+
+// reset destroys the data of a site that is marked. The mark goes last: it tells the next start what to finish.
+func (s *Store) reset(ctx context.Context, id schema.Site) error {
+	if err := s.vault.ReplaceSite(id); err != nil {
+		return fmt.Errorf("reset site: %w; the next start goes on with it", err)
+	}
+	if err := s.removeData(ctx, id); err != nil {
+		return fmt.Errorf("reset site: %w; the next start goes on with it", err)
+	}
+	err := insist(func() error {
+		return s.book.ChangeSite(ctx, id, nil, func(site *account.Site) { site.Resetting = false })
+	})
+	if err != nil {
+		return fmt.Errorf("reset site: %w", err)
+	}
+	return nil
+}
+
+// removeData removes the bytes of a site whose key is gone.
 func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 	prefix := binary.BigEndian.AppendUint32(nil, uint32(id))
-	err := s.db.Submit(file.Op{
+	op := file.Op{
 		Write: func(tx *file.Tx) error {
 			for _, b := range []file.Bucket{file.Journal, file.Days, file.Catalog} {
 				if err := tx.DeletePrefix(b, prefix); err != nil {
@@ -78,24 +135,23 @@ func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 				s.forget(id)
 			}
 		},
-	}).Wait(ctx)
-	if err != nil {
-		return fmt.Errorf("remove data of site: %w", err)
 	}
-	if err := s.book.DeleteSite(ctx, id); err != nil && !errors.Is(err, account.ErrNotFound) {
-		return fmt.Errorf("remove site: %w", err)
+	if err := insist(func() error { return s.db.Submit(op).Wait(ctx) }); err != nil {
+		return fmt.Errorf("remove data of site: %w", err)
 	}
 	return nil
 }
 
-// forget takes the site's days and counts out of memory.
+// forget takes the site's days and counts out of memory, and closes its open days.
 func (s *Store) forget(id schema.Site) {
 	s.mu.Lock()
 	dates := slices.Collect(maps.Keys(s.catalog[id]))
-	s.cache.forget(id)
-	delete(s.catalog, id)
-	for k := range s.days {
+	for _, date := range dates {
+		s.dropEntryLocked(dayKey{id, date})
+	}
+	for k, od := range s.days {
 		if k.site == id {
+			od.close()
 			delete(s.days, k)
 		}
 	}
@@ -103,30 +159,32 @@ func (s *Store) forget(id schema.Site) {
 	for _, date := range dates {
 		s.cache.drop(dayKey{id, date})
 	}
-	s.drops.mu.Lock()
-	defer s.drops.mu.Unlock()
-	for k := range s.drops.days {
-		if k.site == id {
-			delete(s.drops.days, k)
-			delete(s.drops.dirty, k)
-		}
-	}
+	s.cache.forget(id)
+	s.drops.forget(func(k dayKey) bool { return k.site == id })
 }
 
-// finishRemovals ends removals that a crash has cut off. A site that nobody removed and that has no key tells of a vault that is
-// older than the data file: its data must not be thrown away for that.
+// finishRemovals ends removals and resets that a crash has cut off. A site that nobody removed and that has no key tells of a vault
+// that does not belong beside this data file: its data must not be thrown away for that.
 func (s *Store) finishRemovals(ctx context.Context) error {
 	for _, site := range s.book.Sites() {
-		if site.Removing {
-			s.cfg.Logger.Warn("finishing the removal of a site", "site", site.ID)
-			if err := s.remove(ctx, site.ID); err != nil {
+		var finish func(context.Context, schema.Site) error
+		switch {
+		case site.Removing:
+			finish = s.remove
+		case site.Resetting:
+			finish = s.reset
+		}
+		if finish != nil {
+			s.cfg.Logger.Warn("finishing the destruction of a site's data", "site", site.ID)
+			if err := finish(ctx, site.ID); err != nil {
 				return dataError(err)
 			}
 			continue
 		}
 		switch _, err := s.vault.Site(site.ID); {
 		case errors.Is(err, seal.ErrNoKey):
-			return fmt.Errorf("%w: it has no key for site %d: this is an older copy, put the newest %s back", ErrVaultDamaged, site.ID, vaultName)
+			return fmt.Errorf("%w: it has no key for site %d: either %s is an older copy, then put the newest one back, or %s is one from before that site was removed, and then its data are gone for ever",
+				ErrVaultDamaged, site.ID, vaultName, dataName)
 		case err != nil:
 			return dataError(err)
 		}

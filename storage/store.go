@@ -13,6 +13,10 @@
 //	                                                import has written and not yet made visible
 //	Meta     1                                      version, bucket and key of the last entry that a   the rest key
 //	                                                migration has changed
+//	Meta     2                                      version, trusted day u32, Unix seconds since       the rest key
+//	                                                which the clock stands far from it u64; see watch
+//
+// Accounts and Audit are described in package account.
 //
 // A day is in the catalog with exactly one generation. A merge writes the next generation and then swaps the catalog's entry, in
 // one transaction with the removal of what it replaces.
@@ -116,12 +120,15 @@ type Store struct {
 	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
 	days    map[dayKey]*openDay
 	catalog map[schema.Site]map[schema.Date]entry
-	removed map[schema.Site]bool // take no new open day: a row of theirs would outlive the site in the journal
+	removed map[schema.Site]bool          // take no new open day: a row of theirs would outlive the site in the journal
+	paused  map[schema.Site]chan struct{} // whose open days are being replaced; closed when they are
+	gone    map[dayKey]uint32             // last generation of sealed days that are no more
 
 	publishing sync.Mutex // guards busy
 	busy       map[schema.Site]bool
 
 	drops drops
+	watch watch
 }
 
 type dayKey struct {
@@ -152,6 +159,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
+		paused: map[schema.Site]chan struct{}{}, gone: map[dayKey]uint32{},
 	}
 	s.cache = newCache(s.cacheLimit)
 	s.engine = query.NewEngine(s, cfg.Memory.Queries)
@@ -261,6 +269,9 @@ func (s *Store) load(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.loadCatalog(ctx); err != nil {
+		return dataError(err)
+	}
+	if err := s.loadWatch(); err != nil {
 		return dataError(err)
 	}
 	return dataError(s.replay(ctx))

@@ -288,7 +288,7 @@ func TestRemovedSiteIsGone(t *testing.T) {
 	o := mustOpenDay(t, s, site, schema.DateOf(c.now))
 	mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
 	s.Dropped(site.ID, o.Date, "bot", 3)
-	if err := s.RemoveSite(ctx, site.ID); err != nil {
+	if err := s.RemoveSite(ctx, site.ID, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Append(o, pageview(c.now, 0, 1, false, "/")); !errors.Is(err, storage.ErrDayClosed) {
@@ -325,7 +325,7 @@ func TestRemovedSiteLeavesTheCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RemoveSite(ctx, site.ID); err != nil {
+	if err := s.RemoveSite(ctx, site.ID, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := views[0].Text(schema.EventPage); err == nil {
@@ -552,7 +552,7 @@ func TestRemovalWhileDaysOpen(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Duration(round) * time.Millisecond / 4)
-		if err := s.RemoveSite(ctx, site.ID); err != nil {
+		if err := s.RemoveSite(ctx, site.ID, "test"); err != nil {
 			t.Fatal(err)
 		}
 		close(stop)

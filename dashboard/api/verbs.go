@@ -74,7 +74,7 @@ func (v *SiteRemove) Run(c *verb.Context) error {
 	if !v.Yes {
 		return verb.Exit(verb.ExitUsage, fmt.Errorf("removing %s destroys its data for ever, here and in every copy of footfall.db (not in a copy that has the vault and a key with it): say --yes to do that", site.Domain))
 	}
-	if err := c.Store.RemoveSite(c.Context, site.ID); err != nil {
+	if err := c.Store.RemoveSite(c.Context, site.ID, verb.CommandLine); err != nil {
 		return fmt.Errorf("remove site: %w", err)
 	}
 	if c.JSON {

@@ -1,5 +1,5 @@
-// Package account is the book of sites, people, login sessions and tokens. All of it is small: the book is read
-// into memory at Open, answers from there without locks, and changes by one durable commit at a time.
+// Package account is the book of sites, people, login sessions and tokens, and of who destroyed data. All but the last is small: it is
+// read into memory at Open, answers from there without locks, and changes by one durable commit at a time.
 //
 // # Format
 //
@@ -10,6 +10,12 @@
 //	        16 bytes the first half of the record's hash (token, session)
 //	value   1 byte   version, 1
 //	        n bytes  the record as JSON, sealed by the rest key and bound to bucket, key, kind and version
+//
+// What was done is one value each in the bucket file.Audit, in the same form.
+//
+//	key     8 bytes  number of the entry, big-endian, from 1
+//	value   1 byte   version, 1
+//	        n bytes  the Entry as JSON, sealed by the rest key and bound likewise, as kind 1
 //
 // Passwords, tokens and session ids are here only as hashes, so a reader of the book can use none of them.
 package account
@@ -31,6 +37,10 @@ type Site struct {
 	Timezone string      `json:"timezone"` // IANA name; its midnight ends the site's day
 	Created  time.Time   `json:"created"`
 	Removing bool        `json:"removing,omitempty"` // its removal has begun, and is to be finished
+	// Resetting says that the destruction of all its data has begun, and is to be finished.
+	Resetting bool `json:"resetting,omitempty"`
+	// Retention is how many days before today are kept; 0 is all.
+	Retention int `json:"retention,omitempty"`
 
 	calendar *schema.Calendar // of Timezone, made once; nil in a Site that no Book gave
 }
@@ -133,6 +143,14 @@ func LoadZone(name string) (*time.Location, error) {
 		return nil, invalid("timezone: %q is not known; write it like Europe/Berlin or Etc/UTC", name)
 	}
 	return zone, nil
+}
+
+// CheckRetention says what is wrong with a number of days to keep, or nil. 0 is for ever. The error wraps ErrInvalid.
+func CheckRetention(days int) error {
+	if days != 0 && (days < MinRetention || days > MaxRetention) {
+		return invalid("retention: at least %d days are kept, so that a week stays to compare with, and at most %d; or all for ever", MinRetention, MaxRetention)
+	}
+	return nil
 }
 
 // CleanEmail brings an e-mail address into its stored form. It checks only what protects the book: whether the address takes

@@ -59,6 +59,9 @@ type Book struct {
 
 	mu  sync.Mutex // serialises changes: read state, commit, publish
 	now atomic.Pointer[state]
+
+	auditing sync.Mutex // guards entries
+	entries  uint64     // number of the newest entry of the audit log; 0 until it is asked for
 }
 
 // Open reads the book from db. Errors wrap ErrDamaged or seal.ErrDamaged where a record does not decode.
@@ -153,6 +156,7 @@ type change struct {
 	next state
 	puts []record
 	dels [][]byte
+	done *Entry // nil, or what the step is to leave in the audit log
 }
 
 type record struct{ key, value []byte }
@@ -183,6 +187,9 @@ func (c *change) commit(ctx context.Context) error {
 			if err := tx.Put(file.Accounts, r.key, r.value); err != nil {
 				return err
 			}
+		}
+		if c.done != nil {
+			return c.b.Note(tx, c.done)
 		}
 		return nil
 	})

@@ -10,4 +10,12 @@ const (
 	MaxUsers           = 1_000
 	MaxTokens          = 1_000
 	MaxSessionsPerUser = 50 // browsers of one person; the one unused longest gives way
+
+	// MinRetention and MaxRetention bound how many days before today a site may keep. A week is what the shortest comparison needs, and
+	// keeps a slip of the finger (7 for 700) from leaving nothing; a century is for ever.
+	MinRetention = 7
+	MaxRetention = 36_525
+
+	// MaxEntries of the audit log are kept. People delete by hand: this is years of it, in two megabytes.
+	MaxEntries = 10_000
 )

@@ -78,8 +78,9 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	return site, nil
 }
 
-// MarkRemoving notes that the removal of a site has begun, so that whoever finds it half done may finish it.
-func (b *Book) MarkRemoving(ctx context.Context, id schema.Site) error {
+// ChangeSite changes what is written down of a site, and writes down that it was done in the same commit. Number, domain and time of
+// creation stay. Errors: ErrNotFound.
+func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, change func(*Site)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.changeLocked()
@@ -87,11 +88,20 @@ func (b *Book) MarkRemoving(ctx context.Context, id schema.Site) error {
 	if !ok {
 		return fmt.Errorf("site %d: %w", id, ErrNotFound)
 	}
-	site.Removing = true
+	before := site
+	change(&site)
+	site.ID, site.Domain, site.Created = before.ID, before.Domain, before.Created
 	c.next.sites = with(c.next.sites, id, site)
 	c.put(numberKey(kindSite, uint64(id)), site)
+	if done != nil {
+		done.Site, done.Domain = id, site.Domain
+		if err := b.number(ctx, done); err != nil {
+			return err
+		}
+		c.done = done
+	}
 	if err := c.commit(ctx); err != nil {
-		return fmt.Errorf("mark site: %w", err)
+		return fmt.Errorf("change site: %w", err)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // Rows returns which rows of a view, engagement included, lie in the range and satisfy all filters, or nil if none does. Unlike in E,
 // engagement is an event like any other here: it has a page, a visit and a name.
 func Rows(v *day.View, r Range, filters []Filter) ([]bool, error) {
-	if r.Last < v.Begin || r.First > v.Begin+2*24*3600 { // no local day is that long
+	if r.Last < v.Begin || r.First > v.Begin+3*24*3600 { // no day lasts that long
 		return nil, nil
 	}
 	b := batch{lexicon: day.NewLexicon()}

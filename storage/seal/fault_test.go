@@ -210,6 +210,29 @@ var operations = map[string]struct {
 			return nil
 		},
 	},
+	"replace the key of a site": {
+		func(v *seal.Vault) error { return v.ReplaceSite(2) },
+		func(s *sample, v *seal.Vault, image []byte, done bool) error {
+			two, err := v.Site(2)
+			if err != nil {
+				return err
+			}
+			if _, err := two.Open(nil, s.two, place); err == nil && !done {
+				return nil
+			}
+			if page := s.image[4*seal.PageSize+8:]; bytes.Contains(image, page[25:41]) || bytes.Contains(image, page[60:76]) {
+				return errors.New("the old key of site 2 is still in the file")
+			}
+			if _, err := two.Open(nil, s.two, place); !errors.Is(err, seal.ErrDamaged) {
+				return fmt.Errorf("what the old key sealed: %w", err)
+			}
+			again := two.Seal(nil, []byte("again"), place)
+			if got, err := two.Open(nil, again, place); err != nil || string(got) != "again" {
+				return fmt.Errorf("the new key: %w", err)
+			}
+			return nil
+		},
+	},
 	"next salt": {
 		func(v *seal.Vault) error { _, err := v.Salt("Europe/Berlin", 101); return err },
 		func(s *sample, v *seal.Vault, _ []byte, done bool) error {

@@ -68,21 +68,30 @@ func (v *Vault) createSite(site schema.Site) error {
 		return err
 	}
 	next := v.header
-	page, err := v.allocate(&next, useData)
+	fresh, err := v.writeKey(&next, site)
 	if err != nil {
-		return err
-	}
-	var key [32]byte
-	rand.Read(key[:])
-	defer clear(key[:])
-	if err := v.write(page, v.ring.dataPage(page, encodeDataKey(site, &key))); err != nil {
 		return err
 	}
 	if err := v.writeHeader(next); err != nil {
 		return err
 	}
-	v.sites[site] = siteKey{page, newSealer(v.header.store, key[:])}
+	v.sites[site] = fresh
 	return nil
+}
+
+// writeKey makes a data key and writes its page, which counts once next, where it is named, is the header.
+func (v *Vault) writeKey(next *header, site schema.Site) (siteKey, error) {
+	page, err := v.allocate(next, useData)
+	if err != nil {
+		return siteKey{}, err
+	}
+	var key [32]byte
+	rand.Read(key[:])
+	defer clear(key[:])
+	if err := v.write(page, v.ring.dataPage(page, encodeDataKey(site, &key))); err != nil {
+		return siteKey{}, err
+	}
+	return siteKey{page, newSealer(v.header.store, key[:])}, nil
 }
 
 // DestroySite overwrites the data key of a site: on the disk, and in the sealers that were handed out. It fails with [ErrNoKey]
@@ -112,6 +121,39 @@ func (v *Vault) destroySite(site schema.Site) error {
 	delete(v.sites, site)
 	k.sealer.destroy()
 	return v.write(k.page, encodePage(k.page, useFree, nil))
+}
+
+// ReplaceSite overwrites the data key of a site, as DestroySite does, and gives the site another one, which must not have been
+// there before. When it was interrupted, the site has either key, and the other one is gone after the next OpenVault.
+func (v *Vault) ReplaceSite(site schema.Site) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.replaceSite(site); err != nil {
+		return fmt.Errorf("replace data key of site %d: %w", site, err)
+	}
+	return nil
+}
+
+func (v *Vault) replaceSite(site schema.Site) error {
+	if _, err := v.site(site); err != nil {
+		return err
+	}
+	if err := v.usable(); err != nil {
+		return err
+	}
+	old, next := v.sites[site], v.header
+	fresh, err := v.writeKey(&next, site)
+	if err != nil {
+		return err
+	}
+	// One header names the new page and no longer the old one, so there is never a moment with both keys or none.
+	next.setUse(old.page, useFree)
+	if err := v.writeHeader(next); err != nil {
+		return err
+	}
+	v.sites[site] = fresh
+	old.sealer.destroy()
+	return v.write(old.page, encodePage(old.page, useFree, nil))
 }
 
 // allocate finds a free page and gives it a use in next, making the file longer if need be. The caller writes the page,

@@ -104,6 +104,9 @@ func (s *Sealer) destroy() {
 	s.dead.Store(true)
 }
 
+// Dead reports whether the key was destroyed.
+func (s *Sealer) Dead() bool { return s.dead.Load() }
+
 // Seal appends plain, sealed for a place, to dst. The unused capacity of dst must not overlap plain.
 func (s *Sealer) Seal(dst, plain []byte, at Place) []byte {
 	var nonce [chacha20poly1305.NonceSizeX]byte

@@ -59,6 +59,9 @@ func (c *Context) Site(name string) (account.Site, error) {
 	return site, nil
 }
 
+// CommandLine is who a verb is in the audit log: whoever may open the data directory.
+const CommandLine = "command line"
+
 // Exit codes, documented in the README.
 const (
 	ExitFailed  = 1
