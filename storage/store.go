@@ -193,7 +193,7 @@ func (s *Store) openFiles() error {
 		fresh = true
 	}
 	if fresh {
-		if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		if err := makeDir(s.cfg.Dir); err != nil {
 			return fmt.Errorf("make data directory: %w", err)
 		}
 		s.db, err = file.Create(fileCfg)
@@ -204,6 +204,21 @@ func (s *Store) openFiles() error {
 		return dataError(err)
 	}
 	return s.openVault()
+}
+
+// makeDir makes a directory, and those above it, that a power cut does not take back: what is in it would be gone with it.
+func makeDir(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return file.SyncDir(parent)
 }
 
 // openVault opens the vault, or makes it where the data file is new. A start that died in between left a data file without

@@ -115,10 +115,11 @@ func publish(tmp, path string) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" { // directories cannot be synced there
 		return nil
 	}
@@ -173,7 +174,7 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 		}
 	}()
 	// Whoever gave the file its name may have died before the name was durable, or have seen the fsync fail.
-	if err := syncDir(filepath.Dir(cfg.Path)); err != nil {
+	if err := SyncDir(filepath.Dir(cfg.Path)); err != nil {
 		return err
 	}
 	info, err := f.Stat()

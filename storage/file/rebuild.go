@@ -37,7 +37,7 @@ func mark(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+	return errors.Join(f.Sync(), f.Close(), SyncDir(filepath.Dir(path)))
 }
 
 // rebuild copies the file, which is open, locked and checked as f, into a new one that takes its name, and removes the mark.
@@ -77,11 +77,11 @@ func rebuild(f *os.File, path string, mapping int) error {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	if err := os.Remove(markPath(path)); err != nil {
 		return fmt.Errorf("remove mark: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }

@@ -419,7 +419,7 @@ func TestFailingDisk(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				dev.failAt, dev.applied = at, applied
+				dev.failAt, dev.applied = len(dev.log)+at, applied
 				err = op.do(v)
 				if err == nil {
 					break
@@ -442,6 +442,38 @@ func TestFailingDisk(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestOpenWritesAgain: what a failed fsync may have left in the operating system's cache alone is on the disk after the next open, the header
+// first, copy by copy.
+func TestOpenWritesAgain(t *testing.T) {
+	s := newSample(t)
+	dev := newDevice(s.image)
+	v, err := seal.OpenDevice(dev, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if len(v.Notes()) != 0 || !bytes.Equal(dev.data, s.image) {
+		t.Errorf("a whole vault was changed: %q", v.Notes())
+	}
+	var got []string
+	for _, e := range dev.log {
+		if e.sync {
+			got = append(got, "sync")
+		} else {
+			got = append(got, fmt.Sprint(e.off/seal.PageSize))
+		}
+	}
+	want := []string{"0", "sync", "1", "sync"}
+	for page := 2; page < seal.GrowPages; page++ {
+		if page > 4 { // the keys of the rest and of two sites
+			want = append(want, fmt.Sprint(page))
+		}
+	}
+	if want = append(want, "sync"); !slices.Equal(got, want) {
+		t.Errorf("written: %q, want %q", got, want)
 	}
 }
 

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -53,27 +51,10 @@ func NewKeyFile(path string) error {
 	defer clear(key[:])
 	text := "# The key of a Footfall data directory. Whoever has it can read the data; without it nobody can.\n" +
 		"# Keep a copy in another place.\n" + FormatKey(key) + "\n"
-	if err := writeNew(path, 0o400, []byte(text)); err != nil {
+	if err := publish(path, 0o400, []byte(text)); err != nil {
 		return fmt.Errorf("make key file: %w", err)
 	}
 	return nil
-}
-
-// writeNew makes a durable file that must not exist.
-func writeNew(path string, mode fs.FileMode, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		os.Remove(path)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {

@@ -73,14 +73,19 @@ func CreateVault(path string, storeID [16]byte, key KeySource, now time.Time) (*
 		content = append(content, encodePage(page, useFree, nil)...)
 	}
 	clear(rest[:])
-	if err := publish(path, content); err != nil {
+	if key.File != "" { // its name must last as long as what it opens, whoever has made it
+		if err := syncDir(filepath.Dir(key.File)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("create vault: key file: %w", err)
+		}
+	}
+	if err := publish(path, 0o600, content); err != nil {
 		return nil, fmt.Errorf("create vault: %w", err)
 	}
 	return OpenVault(path, key)
 }
 
-// publish makes a durable file of mode 0600 that must not exist yet and is never seen half written.
-func publish(path string, content []byte) error {
+// publish makes a durable file that must not exist yet and is never seen half written.
+func publish(path string, mode fs.FileMode, content []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return err
@@ -88,6 +93,9 @@ func publish(path string, content []byte) error {
 	defer os.Remove(tmp.Name())
 	writeInPlace(tmp)
 	_, err = tmp.Write(content)
+	if err == nil {
+		err = tmp.Chmod(mode)
+	}
 	if err == nil {
 		err = tmp.Sync()
 	}
@@ -115,6 +123,11 @@ func OpenVault(path string, key KeySource) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
+	// Whoever gave the file its name may have died before the name was durable, or have seen the fsync fail.
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open vault %s: %w", path, err)
+	}
 	v, err := openDevice(diskFile{f}, key)
 	if err != nil {
 		f.Close()
@@ -141,16 +154,45 @@ func openDevice(dev device, key KeySource) (*Vault, error) {
 	if err := v.load(); err != nil {
 		return nil, err
 	}
-	// Only now, when the newest copy has proved right: the other one may be what is left of an older time.
 	for i, p := range pages {
 		if !bytes.Equal(p, newest) {
 			v.notes = append(v.notes, fmt.Sprintf("header copy %d was out of date or damaged and was written again", i))
-			if err := v.write(uint32(i), newest); err != nil {
-				return nil, err
-			}
 		}
 	}
-	return v, v.finish()
+	return v, v.settle(newest)
+}
+
+// settle makes the disk hold what was read. A process that was killed, or that saw an fsync fail, may have left pages that the
+// operating system shows and the disk has not, or only in part, and no fsync brings what was not written again. So all that may be amiss is
+// written again, bytes that are what they were: first the header, which has proved right only now, copy by copy, since either may be the one
+// that is whole; then, when no header names them any more, the pages that must hold nothing, and the salts.
+func (v *Vault) settle(header []byte) error {
+	for i := range uint32(2) {
+		if err := v.write(i, header); err != nil {
+			return err
+		}
+	}
+	salts := map[uint32]bool{}
+	for _, s := range v.salts {
+		salts[s.page] = true
+	}
+	for page := uint32(2); page < v.header.pages; page++ {
+		use := v.header.useOf(page)
+		if use == useData {
+			continue
+		}
+		b := v.readOrZero(page)
+		if !salts[page] {
+			if kind, _, err := decodePage(page, b); err != nil || kind != useFree {
+				v.notes = append(v.notes, fmt.Sprintf("slot %d held the rest of something that a crash interrupted and was wiped", page))
+				b = encodePage(page, useFree, nil)
+			}
+		}
+		if err := v.writeUnsynced(page, b); err != nil {
+			return err
+		}
+	}
+	return v.sync()
 }
 
 // readHeader reads both copies and takes the newer valid one.
@@ -245,29 +287,6 @@ func openPage(page uint32, b []byte, want byte, with *Sealer) ([]byte, error) {
 		return nil, errPage // ErrDamaged speaks of the data
 	}
 	return plain, nil
-}
-
-// finish wipes pages that a crash left half written or half destroyed.
-func (v *Vault) finish() error {
-	wiped := false
-	for page := uint32(2); page < v.header.pages; page++ {
-		use := v.header.useOf(page)
-		if use != useFree && !slices.Contains(v.emptySalt, page) {
-			continue
-		}
-		if kind, _, err := decodePage(page, v.readOrZero(page)); err == nil && kind == useFree {
-			continue
-		}
-		v.notes = append(v.notes, fmt.Sprintf("slot %d held the rest of something that a crash interrupted and was wiped", page))
-		if err := v.writeUnsynced(page, encodePage(page, useFree, nil)); err != nil {
-			return err
-		}
-		wiped = true
-	}
-	if wiped {
-		return v.sync()
-	}
-	return nil
 }
 
 func (v *Vault) read(page uint32) ([]byte, error) {
