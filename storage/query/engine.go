@@ -30,10 +30,13 @@ type Source interface {
 type Engine struct {
 	source Source
 	room   *room
+	cores  cores
 }
 
 // NewEngine returns an engine whose queries, two at once, hold about so many bytes of memory at most.
-func NewEngine(source Source, memory int64) *Engine { return &Engine{source, newRoom(memory)} }
+func NewEngine(source Source, memory int64) *Engine {
+	return &Engine{source, newRoom(memory), newCores()}
+}
 
 // Query answers q. It stops early when ctx ends.
 func (e *Engine) Query(ctx context.Context, q Query) (Result, error) {
@@ -131,10 +134,12 @@ func (e *Engine) run(ctx context.Context, b *batch) ([]*groups, error) {
 			const run = 4
 			for from := int(next.Add(run)) - run; from < len(days); from = int(next.Add(run)) - run {
 				for _, d := range days[from:min(from+run, len(days))] {
-					if errs[i] = ctx.Err(); errs[i] != nil {
+					if errs[i] = e.cores.enter(ctx); errs[i] != nil {
 						return
 					}
-					if errs[i] = w.day(d); errs[i] != nil {
+					errs[i] = w.day(d)
+					e.cores.leave()
+					if errs[i] != nil {
 						cancel()
 						return
 					}

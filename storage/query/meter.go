@@ -23,6 +23,23 @@ func (r *room) small() int64 { return r.limit / smallParts }
 
 func (r *room) most() int64 { return r.limit - r.small() }
 
+// cores are the processors that queries compute on, all of them together: more goroutines than processors would answer nothing
+// sooner, and make those wait longer who want to store an event.
+type cores chan struct{}
+
+func newCores() cores { return make(cores, runtime.GOMAXPROCS(0)) }
+
+func (c cores) enter(ctx context.Context) error {
+	select {
+	case c <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c cores) leave() { <-c }
+
 // smallParts of the room are what a small query may take: nearly all queries are answered from totals and take less than that.
 const smallParts = 8
 
