@@ -86,7 +86,7 @@ func ExampleSeal() {
 	// properties   00
 	// parts        01
 	// first part   01 01 01
-	// streams      0b
-	// first stream 05 1d 00 3c
+	// streams      03
+	// first stream 01 1e 00 0b
 	// 1 chunk
 }

@@ -191,7 +191,12 @@ func (s *sealed) text(v *View, id schema.ID) (*Text, error) {
 		clear(t.Codes)
 		return t, nil
 	}
-	if t.Codes, err = s.column(v, id, size); err != nil {
+	if m, ok := s.mapped(id); ok {
+		t.Codes, err = s.through(v, m)
+	} else {
+		t.Codes, err = s.column(v, id, size)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return t, below(t.Codes, t.Len())
@@ -280,7 +285,7 @@ func (s *sealed) keep(v *View, kind byte, key columnKey) ([]byte, error) {
 
 func (s *sealed) hours(v *View) (*Hours, error) {
 	b, err := s.keep(v, kindHours, columnKey{id: schema.EventTime})
-	if err != nil {
+	if err != nil || b == nil {
 		return nil, err
 	}
 	h := &Hours{}
@@ -289,7 +294,7 @@ func (s *sealed) hours(v *View) (*Hours, error) {
 }
 
 func (s *sealed) visitorsWith(v *View, name string) (column.Rows, bool, error) {
-	if name == Pageview || name == Engagement {
+	if name == Pageview || name == Engagement || !s.hasTotals() {
 		return column.Rows{}, false, nil
 	}
 	t, err := s.dictionary(v, columnKey{id: schema.EventName}, v.lexicon)

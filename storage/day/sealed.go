@@ -35,7 +35,9 @@ import (
 //	                                       the upper 32 bits of the durations
 //	         5 hours                       eleven lists of 24, likewise, in the order of Hours
 //	         6 visitors with an event name column.Rows; index is the name's code
+//	         7 codes by another column     column.Numbers: the code for each word of the column that index names; in place of kind 2
 //
+// A day of few rows has no streams of kind 4, 5 and 6: scanning it costs as little as reading them.
 // The index of a property column is the place of its key. A column without streams holds "" everywhere; a sparse column has none in
 // parts without a value. EventTime is stored as differences: in a visit from row to row, for its first row from the day's first instant.
 //
@@ -52,6 +54,7 @@ const (
 	kindTotals
 	kindHours
 	kindSet
+	kindMap
 )
 
 // MaxChunk is the most bytes of a chunk: sealed it fills sixteen pages of the file with little left over.
@@ -60,6 +63,9 @@ const MaxChunk = 64_900
 // PartRows is about how many rows a part has: few enough that its columns stay in a processor's cache while queries go over
 // them, and that a filter on what visitors are sorted by skips most of a busy day; enough that compressing each by itself costs little.
 const PartRows = 16 << 10
+
+// totalsShare of a part's rows are the most that a day has which keeps no totals.
+const totalsShare = 4
 
 // ErrHeader is wrapped by errors about a header that cannot be read.
 var ErrHeader = errors.New("header of a sealed day is damaged")
@@ -231,10 +237,22 @@ func (r *reader) wide() uint64 {
 	return x
 }
 
+// from returns the place of the first stream that is not before id.
+func (s *sealed) from(id streamID) int {
+	i, _ := slices.BinarySearchFunc(s.streams, id, func(t stream, id streamID) int { return t.compare(id) })
+	return i
+}
+
 func (s *sealed) find(id streamID) (stream, bool) {
-	i, ok := slices.BinarySearchFunc(s.streams, id, func(t stream, id streamID) int { return t.compare(id) })
-	if !ok {
+	i := s.from(id)
+	if i == len(s.streams) || s.streams[i].streamID != id {
 		return stream{}, false
 	}
 	return s.streams[i], true
+}
+
+// hasTotals reports whether the day keeps totals, hours and sets: all of them or none.
+func (s *sealed) hasTotals() bool {
+	_, ok := s.find(streamID{part: ofDay, kind: kindHours, id: schema.EventTime})
+	return ok
 }

@@ -30,7 +30,7 @@ func SealParts(rows int, views ...*View) (header []byte, chunks [][]byte, err er
 	if err != nil {
 		return nil, nil, fmt.Errorf("seal day: %w", err)
 	}
-	w := &writer{v: v, partRows: rows}
+	w := &writer{v: v, partRows: rows, totals: v.Rows > rows/totalsShare, maps: v.mappings()}
 	if err := w.all(zone); err != nil {
 		return nil, nil, fmt.Errorf("seal day %s: %w", v.Date, err)
 	}
@@ -45,6 +45,8 @@ type writer struct {
 	v        *View
 	streams  []stream // in their order; part and length, and low and high, are set
 	partRows int
+	totals   bool // the day keeps totals
+	maps     map[schema.ID]mapping
 	parts    []run
 	part     int32
 	chunks   [][]byte
@@ -56,7 +58,7 @@ type run struct{ from, to part }
 
 // group begins a new chunk unless the one under way is small: what a query reads together lies together.
 func (w *writer) group() {
-	const small = 8 << 10
+	const small = 24 << 10
 	w.fresh = len(w.chunks) > 0 && len(w.chunks[len(w.chunks)-1]) > small
 }
 
@@ -103,11 +105,13 @@ func (w *writer) all(zone *time.Location) error {
 
 // day puts what the day has once.
 func (w *writer) day(zone *time.Location) error {
-	h, err := w.v.countHours(zone)
-	if err != nil {
-		return err
+	if w.totals {
+		h, err := w.v.countHours(zone)
+		if err != nil {
+			return err
+		}
+		w.put(kindHours, schema.EventTime, 0, appendWide(appendLists(nil, h.lists()), h.EndDurations))
 	}
-	w.put(kindHours, schema.EventTime, 0, appendWide(appendLists(nil, h.lists()), h.EndDurations))
 	for _, id := range append(slices.Clone(storedTexts), schema.EntryHostname, schema.ExitHostname) {
 		if id != schema.EventPage {
 			if err := w.dimension(id); err != nil {
@@ -121,8 +125,15 @@ func (w *writer) day(zone *time.Location) error {
 			return err
 		}
 	}
-	if err := w.sets(); err != nil {
-		return err
+	for id := range schema.NumAttributes {
+		if m, ok := w.maps[schema.ID(id)]; ok {
+			w.put(kindMap, schema.ID(id), int(m.from), column.AppendNumbers(nil, m.to))
+		}
+	}
+	if w.totals {
+		if err := w.sets(); err != nil {
+			return err
+		}
 	}
 	return w.sparseWords()
 }
@@ -171,7 +182,7 @@ func (w *writer) columns(r run, steps []uint32) {
 
 func (w *writer) codes(id schema.ID, from, to int) {
 	t := w.v.texts[id]
-	if onlyEmpty(t.Words) {
+	if _, mapped := w.maps[id]; mapped || onlyEmpty(t.Words) {
 		return
 	}
 	codes := t.Codes[from:to]
@@ -191,6 +202,9 @@ func (w *writer) dimension(id schema.ID) error {
 	}
 	if schema.Columns[id].Kind == schema.String {
 		w.put(kindWords, id, 0, column.AppendWords(nil, t.Words))
+	}
+	if !w.totals {
+		return nil
 	}
 	totals, err := w.v.countTotals(id)
 	if err != nil {
@@ -225,7 +239,7 @@ func (w *writer) sparseWords() error {
 		}
 		w.group()
 		w.put(kindWords, key.id, w.v.index(key), column.AppendWords(nil, s.Words))
-		if key.id == schema.EventProps {
+		if w.totals && key.id == schema.EventProps {
 			d.Reset()
 			totals, err := w.v.countRows(s.dense(d.Take(w.v.Rows)))
 			if err != nil {

@@ -29,14 +29,14 @@ type Lists struct {
 	whole *Summary               // the column has one word everywhere, so its totals are the day's
 }
 
-// Lists returns the totals of a column with its words numbered in l, or nil if the view keeps none (an open day).
+// Lists returns the totals of a column with its words numbered in l, or nil if the view keeps none: an open day, or one of few rows.
 func (v *View) Lists(id schema.ID, l *Lexicon) (*Lists, error) { return v.lists(columnKey{id: id}, l) }
 
 // PropLists returns the totals of a custom property that the day has; events without it count under "".
 func (v *View) PropLists(key string, l *Lexicon) (*Lists, error) { return v.lists(propKey(key), l) }
 
 func (v *View) lists(key columnKey, l *Lexicon) (*Lists, error) {
-	if v.source == nil {
+	if v.source == nil || !v.source.hasTotals() {
 		return nil, nil
 	}
 	v.mu.Lock()

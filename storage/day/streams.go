@@ -11,7 +11,7 @@ import (
 
 // Stream is one stream of a sealed day: what its header says of it, and how it is encoded.
 type Stream struct {
-	Kind     string // "words", "codes", "rows", "totals", "hours" or "visitors", see the table of the format
+	Kind     string // "words", "codes", "rows", "totals", "hours", "visitors" or "map", see the table of the format
 	Column   schema.ID
 	Prop     string // key of the property, where Column is schema.EventProps
 	Encoding string // of package column; "lists" where several lists with an encoding each make the stream
@@ -19,7 +19,7 @@ type Stream struct {
 }
 
 var kindNames = map[byte]string{
-	kindWords: "words", kindCodes: "codes", kindRows: "rows", kindTotals: "totals", kindHours: "hours", kindSet: "visitors",
+	kindWords: "words", kindCodes: "codes", kindRows: "rows", kindTotals: "totals", kindHours: "hours", kindSet: "visitors", kindMap: "map",
 }
 
 // Streams lists the streams of a sealed day in their order; an open day has none. It fetches every chunk to name the encodings.
@@ -53,7 +53,7 @@ func encodingOf(kind byte, b []byte) string {
 	switch kind {
 	case kindWords:
 		return column.WordsEncoding(b)
-	case kindCodes:
+	case kindCodes, kindMap:
 		return column.NumbersEncoding(b)
 	case kindRows, kindSet:
 		return column.RowsEncoding(b)
