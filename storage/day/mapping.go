@@ -14,7 +14,7 @@ type mapping struct {
 	to   []uint32
 }
 
-// mappings finds the columns of visits that are stored as a mapping: those that another column decides, where that is much smaller. A
+// mappings finds the columns of visits that are stored as a mapping: those that another column decides, where that is clearly smaller. A
 // column that others follow from is never itself one.
 func (v *View) mappings() map[schema.ID]mapping {
 	out, needed := map[schema.ID]mapping{}, map[schema.ID]bool{}
@@ -32,7 +32,7 @@ func (v *View) mappings() map[schema.ID]mapping {
 				best = mapping{from, to}
 			}
 		}
-		if best.to != nil && 2*len(column.AppendNumbers(nil, best.to)) < len(column.AppendNumbers(nil, t.Codes)) {
+		if best.to != nil && 4*len(column.AppendNumbers(nil, best.to)) < 3*len(column.AppendNumbers(nil, t.Codes)) {
 			out[id] = best
 			needed[best.from] = true
 		}
