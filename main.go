@@ -77,6 +77,7 @@ type verbs struct {
 	Site  struct {
 		Add    api.SiteAdd    `cmd:"" help:"Add a site."`
 		List   api.SiteList   `cmd:"" help:"List the sites."`
+		Set    api.SiteSet    `cmd:"" help:"Change a site."`
 		Remove api.SiteRemove `cmd:"" help:"Remove a site and destroy its data."`
 	} `cmd:"" help:"Sites whose visits are counted."`
 	User struct {
@@ -443,7 +444,7 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 		return nil, err
 	}
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
-	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, AddSite: store.AddSite, Version: version, Logger: a.log})
+	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy,
 		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})

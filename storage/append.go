@@ -74,6 +74,8 @@ func (s *Store) openDay(key dayKey) (*openDay, error) {
 	if od != nil || err != nil {
 		return od, err
 	}
+	s.calendars.RLock()
+	defer s.calendars.RUnlock()
 	made, err := s.newOpenDay(key)
 	if err != nil {
 		return nil, err

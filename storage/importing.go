@@ -59,6 +59,9 @@ func (im *Import) add(ctx context.Context, o *day.Open) error {
 	if v.Rows == 0 {
 		return nil
 	}
+	if site, _ := im.s.book.Site(im.site); !follows(o, site) {
+		return ErrMoved
+	}
 	p, err := im.s.prepare(dayKey{im.site, o.Date}, v)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", o.Date, dataError(err))

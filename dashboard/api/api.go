@@ -31,9 +31,14 @@ type Engine interface {
 	QueryAll(ctx context.Context, queries ...query.Query) ([]query.Result, error)
 }
 
-// Store is what the API asks about a site beside queries. All methods are safe for concurrent use and cheap.
+// Store is what the API asks about sites beside queries, and changes of them. All methods are safe for concurrent use; those that only ask
+// are cheap.
 type Store interface {
 	Engine
+	// AddSite makes a site with all it needs.
+	AddSite(ctx context.Context, domain, timezone string) (account.Site, error)
+	// SetTimezone lets a site's days end by another zone from some day on.
+	SetTimezone(ctx context.Context, site schema.Site, timezone string) (account.Site, error)
 	// Span returns the first and last day that holds data.
 	Span(site schema.Site) (first, last schema.Date, ok bool)
 	// Count returns how many events that count the site ever had.
@@ -46,11 +51,9 @@ type Store interface {
 
 // Config is what New needs.
 type Config struct {
-	Store Store
-	Book  *account.Book
-	Auth  *auth.Auth
-	// AddSite makes a site with all it needs: storage.Store.AddSite.
-	AddSite func(ctx context.Context, domain, timezone string) (account.Site, error)
+	Store   Store
+	Book    *account.Book
+	Auth    *auth.Auth
 	Version string
 	Logger  *slog.Logger     // nil is slog.Default
 	Now     func() time.Time // nil is time.Now
@@ -61,7 +64,6 @@ type API struct {
 	store   Store
 	book    *account.Book
 	auth    *auth.Auth
-	addSite func(ctx context.Context, domain, timezone string) (account.Site, error)
 	version string
 	log     *slog.Logger
 	now     func() time.Time
@@ -75,7 +77,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.AddSite, cfg.Version, cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.
@@ -99,11 +101,13 @@ type Route struct {
 func (a *API) Routes() []Route {
 	return []Route{
 		{"POST", "/api/v2/query", Token, a.queryV2},
+		{"PUT", "/api/v1/sites/{site_id}", Token, a.putSiteV1},
 		{"GET", "/api/app/state", Public, a.state},
 		{"POST", "/api/app/setup", Public, a.setup},
 		{"POST", "/api/app/login", Public, a.login},
 		{"POST", "/api/app/logout", Public, a.logout},
 		{"POST", "/api/app/sites", Login, a.postSite},
+		{"PUT", "/api/app/sites/{domain}", Login, a.forSite(a.putSite)},
 		{"GET", "/api/app/sites/{domain}/status", Login, a.forSite(a.status)},
 		{"GET", "/api/app/sites/{domain}/current", Login, a.forSite(a.current)},
 		{"GET", "/api/app/sites/{domain}/filtered", Login, a.forSite(a.filtered)},

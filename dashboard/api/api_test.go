@@ -31,7 +31,8 @@ type server struct {
 	*httptest.Server
 	store  *storage.Store
 	auth   *auth.Auth
-	token  string // a bearer token
+	token  string // a bearer token that reads
+	setter string // one that changes sites too
 	cookie string // a login cookie
 }
 
@@ -45,7 +46,7 @@ func newServer(t *testing.T, demo bool) *server {
 	t.Cleanup(func() { store.Close() })
 	s := &server{store: store}
 	s.auth = auth.New(auth.Config{Book: store.Accounts(), Now: now, Logger: log, Demo: demo})
-	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, AddSite: store.AddSite, Version: "test", Now: now, Logger: log})
+	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, Version: "test", Now: now, Logger: log})
 	mux := http.NewServeMux()
 	for _, r := range a.Routes() {
 		mux.HandleFunc(r.Method+" "+r.Path, r.Handler)
@@ -67,6 +68,9 @@ func (s *server) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.token, _, err = auth.NewToken(ctx, s.store.Accounts(), "test", auth.ScopeRead, noon); err != nil {
+		t.Fatal(err)
+	}
+	if s.setter, _, err = auth.NewToken(ctx, s.store.Accounts(), "setter", auth.ScopeProvision, noon); err != nil {
 		t.Fatal(err)
 	}
 	if !s.auth.Demo() {
@@ -139,7 +143,7 @@ func (s *server) visits(t *testing.T, site schema.Site, date string, visits ...v
 	}
 }
 
-// do sends one request. who is "token", "login" or nobody.
+// do sends one request. who is "token", "provision", "login" or nobody.
 func (s *server) do(t *testing.T, who, method, path, kind, body string) (status int, answer string, header http.Header) {
 	t.Helper()
 	r, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
@@ -150,6 +154,8 @@ func (s *server) do(t *testing.T, who, method, path, kind, body string) (status 
 	switch who {
 	case "token":
 		r.Header.Set("Authorization", "Bearer "+s.token)
+	case "provision":
+		r.Header.Set("Authorization", "Bearer "+s.setter)
 	case "login":
 		r.AddCookie(&http.Cookie{Name: "footfall", Value: s.cookie})
 	}

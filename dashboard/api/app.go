@@ -27,12 +27,6 @@ type userAnswer struct {
 	Email string `json:"email"`
 }
 
-type siteAnswer struct {
-	Domain   string    `json:"domain"`
-	Timezone string    `json:"timezone"`
-	Created  time.Time `json:"created"`
-}
-
 func (a *API) stateFor(c auth.Caller) stateAnswer {
 	s := stateAnswer{Version: a.version, Demo: a.auth.Demo(), Setup: a.auth.NeedsSetup(), Add: c.MayAddSites(), Sites: []siteAnswer{}}
 	if u, ok := c.User(); ok {
@@ -41,7 +35,7 @@ func (a *API) stateFor(c auth.Caller) stateAnswer {
 	if c.MayList() {
 		for _, site := range a.book.Sites() {
 			if c.MayRead(site) {
-				s.Sites = append(s.Sites, siteAnswer{site.Domain, site.Timezone, site.Created})
+				s.Sites = append(s.Sites, describe(site, a.now()))
 			}
 		}
 	}
@@ -103,12 +97,12 @@ func (a *API) postSite(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	site, err := a.addSite(r.Context(), form.Domain, form.Timezone)
+	site, err := a.store.AddSite(r.Context(), form.Domain, form.Timezone)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	a.send(w, http.StatusCreated, siteAnswer{site.Domain, site.Timezone, site.Created})
+	a.send(w, http.StatusCreated, describe(site, a.now()))
 }
 
 // forSite finds the site of the path and lets only those in who may read it. To everyone else it does not exist.

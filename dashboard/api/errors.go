@@ -38,6 +38,7 @@ func refuse(format string, args ...any) error {
 const (
 	textNoKey      = "Missing API key. Please use a valid Footfall API key as a Bearer Token."
 	textWrongKey   = "Invalid API key or site ID. Please make sure you're using a valid API key with access to the site you've requested."
+	textNoSuchSite = "Site could not be found"
 	textNoSite     = "Missing site ID. Please provide the required site_id parameter with your request."
 	textInternal   = "internal server error"
 	textNotFound   = "There is no such site."
@@ -65,6 +66,8 @@ var statuses = []struct {
 	{account.ErrExists, http.StatusConflict, "It exists already."},
 	{account.ErrFull, http.StatusConflict, ""},
 	{account.ErrNotFound, http.StatusNotFound, textNotFound},
+	{storage.ErrNoSite, http.StatusNotFound, textNotFound},
+	{storage.ErrSiteBusy, http.StatusConflict, ""},
 	{seal.ErrBusy, http.StatusTooManyRequests, textBusy},
 	{storage.ErrBusy, http.StatusServiceUnavailable, textBusy},
 	{storage.ErrPoisoned, http.StatusServiceUnavailable, textWriteFault},

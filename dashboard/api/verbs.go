@@ -19,6 +19,12 @@ type SiteAdd struct {
 	Timezone string `default:"Etc/UTC" help:"Time zone whose midnight ends the site's day, such as Europe/Berlin."`
 }
 
+// SiteSet is `footfall site set`.
+type SiteSet struct {
+	Domain   string `arg:"" help:"Domain of the site."`
+	Timezone string `placeholder:"ZONE" help:"Time zone whose midnight ends the site's day, from the next midnight on, such as Europe/Berlin."`
+}
+
 // SiteList is `footfall site list`.
 type SiteList struct{}
 
@@ -43,24 +49,57 @@ func (v *SiteAdd) Run(c *verb.Context) error {
 	case err != nil:
 		return fmt.Errorf("add site: %w", err)
 	case c.JSON:
-		return c.PrintJSON(siteAnswer{site.Domain, site.Timezone, site.Created})
+		return c.PrintJSON(describe(site, c.Now()))
 	}
 	_, err = fmt.Fprintf(c.Out, "added %s, whose day ends at midnight of %s\n", site.Domain, site.Timezone)
 	return err
+}
+
+// Run changes what is kept of a site.
+func (v *SiteSet) Run(c *verb.Context) error {
+	site, err := c.Site(v.Domain)
+	if err != nil {
+		return err
+	}
+	if v.Timezone == "" {
+		return verb.Exit(verb.ExitUsage, errors.New("say what to change: --timezone ZONE"))
+	}
+	site, err = c.Store.SetTimezone(c.Context, site.ID, v.Timezone)
+	switch {
+	case errors.Is(err, account.ErrInvalid):
+		return verb.Exit(verb.ExitUsage, fmt.Errorf("change site: %w", err))
+	case err != nil:
+		return fmt.Errorf("change site: %w", err)
+	}
+	answer := describe(site, c.Now())
+	if c.JSON {
+		return c.PrintJSON(answer)
+	}
+	for _, change := range answer.Changes {
+		fmt.Fprintln(c.Out, change.sentence())
+	}
+	if len(answer.Changes) == 0 {
+		fmt.Fprintf(c.Out, "%s: the day ends at midnight of %s, as before\n", answer.Domain, answer.Timezone)
+	}
+	return nil
 }
 
 // Run lists the sites.
 func (*SiteList) Run(c *verb.Context) error {
 	lines := []siteAnswer{}
 	for _, s := range c.Store.Accounts().Sites() {
-		lines = append(lines, siteAnswer{s.Domain, s.Timezone, s.Created})
+		lines = append(lines, describe(s, c.Now()))
 	}
 	if c.JSON {
 		return c.PrintJSON(lines)
 	}
 	t := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for _, l := range lines {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", l.Domain, l.Timezone, l.Created.Format(time.DateOnly))
+		fmt.Fprintf(t, "%s\t%s\t%s", l.Domain, l.Timezone, l.Created.Format(time.DateOnly))
+		for _, change := range l.Changes {
+			fmt.Fprintf(t, "\t%s from %s", change.Timezone, change.First)
+		}
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

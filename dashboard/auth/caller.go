@@ -17,7 +17,7 @@ import (
 // Scopes of tokens.
 const (
 	ScopeRead      = "stats:read"
-	ScopeProvision = "sites:provision" // reserved for the Sites API
+	ScopeProvision = "sites:provision" // the Sites API, which changes sites
 )
 
 // Caller is who asks. The zero Caller is anonymous and may nothing.
@@ -42,7 +42,12 @@ func (c Caller) MayRead(site account.Site) bool {
 // MayList reports whether the caller may see which sites there are.
 func (c Caller) MayList() bool { return c.user.ID != 0 || c.demo }
 
-// MayAddSites reports whether the caller may add and change sites.
+// MayChange reports whether the caller may change site.
+func (c Caller) MayChange(site account.Site) bool {
+	return site.ID != 0 && (c.MayAddSites() || c.token.Scope == ScopeProvision)
+}
+
+// MayAddSites reports whether the caller may add sites.
 func (c Caller) MayAddSites() bool { return c.user.ID != 0 || c.adds }
 
 // Cookie names. The prefix makes browsers insist on https, path / and no domain; plain http cannot have it.

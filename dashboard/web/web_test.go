@@ -62,7 +62,7 @@ func newServer(t *testing.T, change func(*web.Config)) *server {
 			w.WriteHeader(http.StatusAccepted)
 			io.WriteString(w, "ok")
 		}),
-		API:    api.New(api.Config{Store: store, Book: store.Accounts(), Auth: a, AddSite: store.AddSite, Logger: log}),
+		API:    api.New(api.Config{Store: store, Book: store.Accounts(), Auth: a, Logger: log}),
 		Auth:   a,
 		Assets: built, Proxies: proxies, Metrics: metrics.New(), Logger: log,
 	}
@@ -141,6 +141,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"GET /api/system/health/live":          {"GET", "/api/system/health/live", "", same(200)},
 		" /api/":                               {"GET", "/api/other", "", same(404)},
 		"POST /api/v2/query":                   {"POST", "/api/v2/query", query, row{401, 401, 200, 401}},
+		"PUT /api/v1/sites/{site_id}":          {"PUT", "/api/v1/sites/example.org", "{}", row{401, 401, 401, 401}}, // TestAnswers in api has a token that may
+		"PUT /api/app/sites/{domain}":          {"PUT", "/api/app/sites/example.org", "{}", row{401, 400, 401, 403}},
 		"GET /api/app/state":                   {"GET", "/api/app/state", "", same(200)},
 		"POST /api/app/setup":                  {"POST", "/api/app/setup", `{}`, row{409, 409, 409, 403}},
 		"POST /api/app/login":                  {"POST", "/api/app/login", `{"email":1}`, row{400, 400, 400, 403}},

@@ -8,7 +8,7 @@
 //	key     1 byte   kind: 1 counters, 2 site, 3 user, 4 token, 5 session
 //	        8 bytes  number, big-endian (counters 0, site, user), or
 //	        16 bytes the first half of the record's hash (token, session)
-//	value   1 byte   version, 1
+//	value   1 byte   version, 1; 2 for a site with changes of its time zone
 //	        n bytes  the record as JSON, sealed by the rest key and bound to bucket, key, kind and version
 //
 // What was done is one value each in the bucket file.Audit, in the same form.
@@ -34,7 +34,7 @@ import (
 type Site struct {
 	ID       schema.Site `json:"id"`
 	Domain   string      `json:"domain"`   // cleaned by CleanDomain
-	Timezone string      `json:"timezone"` // IANA name; its midnight ends the site's day
+	Timezone string      `json:"timezone"` // IANA name of the zone the site began in; its midnight ends the site's day
 	Created  time.Time   `json:"created"`
 	Removing bool        `json:"removing,omitempty"` // its removal has begun, and is to be finished
 	// Resetting says that the destruction of all its data has begun, and is to be finished.
@@ -42,10 +42,19 @@ type Site struct {
 	// Retention is how many days before today are kept; 0 is all.
 	Retention int `json:"retention,omitempty"`
 
-	calendar *schema.Calendar // of Timezone, made once; nil in a Site that no Book gave
+	// Changes are later time zones, ascending by their first day. That day need not have come yet.
+	Changes []ZoneChange `json:"changes,omitempty"`
+
+	calendar *schema.Calendar // made once; nil in a Site that no Book gave
 }
 
-// Calendar returns the site's days.
+// ZoneChange is a time zone that is in force from a day on.
+type ZoneChange struct {
+	First    schema.Date `json:"first"`
+	Timezone string      `json:"timezone"`
+}
+
+// Calendar returns the site's days. The error wraps ErrInvalid: the zone is none that this program or the machine knows.
 func (s Site) Calendar() (*schema.Calendar, error) {
 	if s.calendar != nil {
 		return s.calendar, nil
@@ -54,7 +63,15 @@ func (s Site) Calendar() (*schema.Calendar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return schema.NewCalendar(zone), nil
+	changes := make([]schema.Change, len(s.Changes))
+	for i, c := range s.Changes {
+		later, err := LoadZone(c.Timezone)
+		if err != nil {
+			return nil, err
+		}
+		changes[i] = schema.Change{First: c.First, Zone: later}
+	}
+	return schema.NewCalendar(zone, changes...), nil
 }
 
 // User is a person who may log in.

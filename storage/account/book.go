@@ -1,11 +1,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,7 +26,12 @@ const (
 	kindSession
 )
 
-const version = 1
+// versionChanges is the version of a site with changes of its time zone: a program that does not know them would place its days, and
+// what is in them, wrongly.
+const (
+	version        = 1
+	versionChanges = 2
+)
 
 // counters hold the last number given, of each kind. They are stored before a number is used, so that no number is
 // given twice even if the process dies in between: a site's number is part of visitor ids and of keys.
@@ -89,10 +97,10 @@ func (b *Book) open(key, value []byte) ([]byte, error) {
 	if len(key) == 0 || len(value) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", ErrDamaged)
 	}
-	if value[0] != version {
-		return nil, fmt.Errorf("%w: version %d, this program knows %d", ErrDamaged, value[0], version)
+	if value[0] != version && (value[0] != versionChanges || key[0] != kindSite) {
+		return nil, fmt.Errorf("%w: version %d, this program knows %d", ErrDamaged, value[0], versionChanges)
 	}
-	plain, err := b.rest.Open(nil, value[1:], place(key))
+	plain, err := b.rest.Open(nil, value[1:], place(key, uint16(value[0])))
 	if err != nil {
 		return nil, fmt.Errorf("account record: %w", err)
 	}
@@ -109,7 +117,9 @@ func (s *state) decode(key, plain []byte) error {
 		home = numberKey(kindCounters, 0)
 	case kindSite:
 		var v Site
-		err = json.Unmarshal(plain, &v)
+		if err = json.Unmarshal(plain, &v); err == nil && !slices.IsSortedFunc(v.Changes, byFirst) {
+			err = errors.New("changes of the time zone are out of order")
+		}
 		v.calendar, _ = v.Calendar() // a zone this program does not know is told to whoever asks for the days
 		s.sites[v.ID], s.domains[v.Domain] = v, v.ID
 		home = numberKey(kindSite, uint64(v.ID))
@@ -140,9 +150,11 @@ func (s *state) decode(key, plain []byte) error {
 	return nil
 }
 
-func place(key []byte) seal.Place {
+func place(key []byte, version uint16) seal.Place {
 	return seal.Place{Bucket: byte(file.Accounts), Key: key, Type: key[0], Version: version}
 }
+
+func byFirst(a, b ZoneChange) int { return cmp.Compare(a.First, b.First) }
 
 func numberKey(kind byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, n)
@@ -166,7 +178,11 @@ func (c *change) put(key []byte, v any) {
 	if err != nil {
 		panic("account: internal error: a record does not marshal: " + err.Error())
 	}
-	c.puts = append(c.puts, record{key, c.b.rest.Seal([]byte{version}, plain, place(key))})
+	version := byte(version)
+	if site, ok := v.(Site); ok && len(site.Changes) > 0 {
+		version = versionChanges
+	}
+	c.puts = append(c.puts, record{key, c.b.rest.Seal([]byte{version}, plain, place(key, uint16(version)))})
 }
 
 func (c *change) delete(key []byte) { c.dels = append(c.dels, key) }

@@ -6,6 +6,9 @@ const (
 	MaxEmail  = 254 // the longest address SMTP can carry
 	MaxName   = 100 // of a token: a line in a list
 
+	// MaxZoneChanges of one site: whoever looks for a day goes through them. Nobody moves so often.
+	MaxZoneChanges = 100
+
 	MaxSites           = 10_000 // a directory serves one owner; each site costs a key slot of 4 KiB in the vault
 	MaxUsers           = 1_000
 	MaxTokens          = 1_000

@@ -106,6 +106,46 @@ func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, chan
 	return nil
 }
 
+// SetTimezone puts a zone in force from the day first on, in place of what was to come into force from then on. It changes nothing where
+// that zone is in force anyway. Errors wrap ErrInvalid, ErrNotFound or ErrFull.
+func (b *Book) SetTimezone(ctx context.Context, id schema.Site, first schema.Date, timezone string) (Site, error) {
+	if _, err := LoadZone(timezone); err != nil {
+		return Site{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.changeLocked()
+	site, ok := c.next.sites[id]
+	if !ok {
+		return Site{}, fmt.Errorf("site %d: %w", id, ErrNotFound)
+	}
+	kept, _ := slices.BinarySearchFunc(site.Changes, ZoneChange{First: first}, byFirst)
+	changes, before := slices.Clone(site.Changes[:kept]), site.Timezone
+	if kept > 0 {
+		before = changes[kept-1].Timezone
+	}
+	if timezone != before {
+		changes = append(changes, ZoneChange{first, timezone})
+	}
+	if len(changes) > MaxZoneChanges {
+		return Site{}, fmt.Errorf("change time zone: %w: %d changes", ErrFull, MaxZoneChanges)
+	}
+	if slices.Equal(changes, site.Changes) {
+		return site, nil
+	}
+	site.Changes, site.calendar = changes, nil
+	var err error
+	if site.calendar, err = site.Calendar(); err != nil {
+		return Site{}, err
+	}
+	c.next.sites = with(c.next.sites, id, site)
+	c.put(numberKey(kindSite, uint64(id)), site)
+	if err := c.commit(ctx); err != nil {
+		return Site{}, fmt.Errorf("store site: %w", err)
+	}
+	return site, nil
+}
+
 // DeleteSite takes the site out of the book. Its data and its key are the caller's to destroy.
 func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	b.mu.Lock()

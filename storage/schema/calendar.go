@@ -66,7 +66,7 @@ func (c *Calendar) Changes() (zone *time.Location, changes []Change) {
 
 func (c *Calendar) era(d Date) *era {
 	i := len(c.eras) - 1
-	for d < c.eras[i].first {
+	for i > 0 && d < c.eras[i].first {
 		i--
 	}
 	return &c.eras[i]
@@ -94,7 +94,7 @@ func (c *Calendar) Date(unix int64) Date {
 		return s.date
 	}
 	i := len(c.eras) - 1
-	for unix < c.eras[i].begin {
+	for i > 0 && unix < c.eras[i].begin {
 		i--
 	}
 	// The clock's date, but for clocks that go back over a midnight, or did when the zone came into force.

@@ -62,6 +62,15 @@ func (d Date) Start(zone *time.Location) time.Time {
 // String returns "2006-01-02".
 func (d Date) String() string { return d.UTC().Format(time.DateOnly) }
 
+// MarshalText writes "2006-01-02".
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (d *Date) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDate(string(text))
+	return err
+}
+
 // Monday returns the Monday of the day's week.
 func (d Date) Monday() Date { return d - Date((int(d.UTC().Weekday())+6)%7) }
 
