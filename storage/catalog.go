@@ -113,6 +113,26 @@ func (s *Store) datesLocked(site schema.Site) []schema.Date {
 	return dates
 }
 
+// allDays returns every day of every site that holds events.
+func (s *Store) allDays() []dayKey {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sites := map[schema.Site]bool{}
+	for site := range s.catalog {
+		sites[site] = true
+	}
+	for k := range s.days {
+		sites[k.site] = true
+	}
+	var out []dayKey
+	for _, site := range slices.Sorted(maps.Keys(sites)) {
+		for _, d := range s.datesLocked(site) {
+			out = append(out, dayKey{site, d})
+		}
+	}
+	return out
+}
+
 // sealedView returns the view of a sealed day, from the cache or made anew.
 func (s *Store) sealedView(key dayKey, e entry) (v *day.View, release func(), err error) {
 	if v = s.cache.take(key, e.generation); v == nil {

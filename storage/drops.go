@@ -115,14 +115,22 @@ func (d *drops) forget(which func(dayKey) bool) {
 	maps.DeleteFunc(d.dirty, func(k dayKey, _ bool) bool { return which(k) })
 }
 
-func (s *Store) loadDrops(key, value []byte) error {
+// openDrops decodes counts of dropped events by reason.
+func (s *Store) openDrops(key, value []byte) (m map[string]int64, err error) {
 	plain, err := s.vault.Rest().Open(nil, value, place(file.Catalog, key, typeDrops))
 	if err != nil {
-		return fmt.Errorf("counts of dropped events: %w", err)
+		return nil, fmt.Errorf("counts of dropped events: %w", err)
 	}
-	m := map[string]int64{}
 	if len(plain) == 0 || plain[0] != valueVersion || json.Unmarshal(plain[1:], &m) != nil {
-		return fmt.Errorf("%w: counts of dropped events", ErrDamaged)
+		return nil, fmt.Errorf("%w: counts of dropped events", ErrDamaged)
+	}
+	return m, nil
+}
+
+func (s *Store) loadDrops(key, value []byte) error {
+	m, err := s.openDrops(key, value)
+	if err != nil {
+		return err
 	}
 	for reason, n := range m {
 		s.Dropped(dayKeyOf(key).site, dayKeyOf(key).date, reason, int(n))

@@ -35,11 +35,13 @@ func (s *Store) Import(site schema.Site) (*Import, error) {
 	return &Import{s: s, site: site, days: map[schema.Date]*publication{}}, nil
 }
 
+func (im *Import) markKey() []byte { return markKey(im.site) }
+
 // markKey is the key of a record that is written before the first chunk, so that the next start finds and removes what an import
 // left that never ended. It has twelve bytes, so that it cannot be taken for a day or for counts.
-func (im *Import) markKey() []byte {
+func markKey(site schema.Site) []byte {
 	key := binary.BigEndian.AppendUint32(nil, importMark)
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, uint32(im.site)), 0)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, uint32(site)), 0)
 }
 
 // Add seals a day that was built in memory and writes it, not yet visible. Each day can be added once. After a failure only Abort
@@ -150,21 +152,32 @@ func (im *Import) end() {
 	im.s.free(im.site)
 }
 
-// dropImport removes the days of an import that never ended.
-func (s *Store) dropImport(ctx context.Context, key, value []byte) error {
+// markedDays decodes an import's mark: the generation it writes of each day.
+func (s *Store) markedDays(key, value []byte) (map[schema.Date]uint32, error) {
 	plain, err := s.vault.Rest().Open(nil, value, place(file.Catalog, key, typeImport))
 	if err != nil {
-		return fmt.Errorf("mark of an import: %w", err)
+		return nil, fmt.Errorf("mark of an import: %w", err)
 	}
 	if len(plain)%8 != 1 || plain[0] != valueVersion {
-		return fmt.Errorf("%w: mark of an import", ErrDamaged)
+		return nil, fmt.Errorf("%w: mark of an import", ErrDamaged)
+	}
+	days := map[schema.Date]uint32{}
+	for b := plain[1:]; len(b) > 0; b = b[8:] {
+		days[schema.Date(binary.BigEndian.Uint32(b)^1<<31)] = binary.BigEndian.Uint32(b[4:])
+	}
+	return days, nil
+}
+
+// dropImport removes the days of an import that never ended.
+func (s *Store) dropImport(ctx context.Context, key, value []byte) error {
+	days, err := s.markedDays(key, value)
+	if err != nil {
+		return err
 	}
 	site := schema.Site(binary.BigEndian.Uint32(key[4:]))
-	s.cfg.Logger.Warn("removing an import that never ended", "site", site, "days", len(plain)/8)
+	s.cfg.Logger.Warn("removing an import that never ended", "site", site, "days", len(days))
 	return s.db.Commit(ctx, func(tx *file.Tx) error {
-		for b := plain[1:]; len(b) > 0; b = b[8:] {
-			date := schema.Date(binary.BigEndian.Uint32(b) ^ 1<<31)
-			generation := binary.BigEndian.Uint32(b[4:])
+		for date, generation := range days {
 			if s.catalog[site][date].generation >= generation {
 				continue // an Abort that failed let another writer have the generation: these are its chunks
 			}

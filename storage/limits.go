@@ -59,6 +59,17 @@ const (
 	// expireBatch days are dropped in one commit, so that those who wait beside it wait for milliseconds.
 	expireBatch = 16
 
+	// maxSuspects days with chunks that nobody names are looked at twice by a check; more say no more.
+	maxSuspects = 1000
+
+	// A check looks again at what seems wrong while nobody writes days of the site. It waits for that, holdPause at a time, and after
+	// maxHolds of them no longer: an import may take hours, and what it does is not seen before its end.
+	maxHolds  = 100
+	holdPause = 20 * time.Millisecond
+
+	// showEvery is how often a check of the file says how far it is.
+	showEvery = 100 * time.Millisecond
+
 	// maxDropReasons different reasons are counted a site and day; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

@@ -69,6 +69,7 @@ var (
 	ErrBusy          = file.ErrBusy     // the disk does not keep up
 	ErrDayClosed     = errors.New("the day is closed")
 	ErrNoSite        = errors.New("no such site")
+	ErrClosed        = file.ErrClosed
 	ErrTooSlow       = fmt.Errorf("the query took too long: %w", context.DeadlineExceeded)
 )
 

@@ -40,6 +40,9 @@ type Open struct {
 	counting                        int
 
 	view *View // of the first viewRows rows
+
+	rehearsal bool // rows are counted in rehearsed and not kept, see Rehearse
+	rehearsed int
 }
 
 // growing is a column under way. Words from journaled on have not been written to a journal value yet.
@@ -231,6 +234,10 @@ func (o *Open) addLocked(c coded) error {
 	}
 	if err := o.fits(c.visit, c.fresh, c.countsAsEvent, c.time, before, len(o.visitor)); err != nil {
 		return err
+	}
+	if o.rehearsal {
+		o.rehearseLocked(c)
+		return nil
 	}
 	second := c.time - o.begin
 	if c.fresh {

@@ -69,6 +69,14 @@ func (v *View) Chunks() int {
 	return len(v.source.ends)
 }
 
+// Size returns how many bytes the chunks of a sealed day have, before sealing.
+func (v *View) Size() int64 {
+	if n := v.Chunks(); n > 0 {
+		return int64(v.source.ends[n-1])
+	}
+	return 0
+}
+
 // Counts returns the numbers of visitors and visits.
 func (o *Open) Counts() (visitors, visits int) {
 	o.mu.RLock()

@@ -10,28 +10,13 @@ import (
 )
 
 // Verify decodes every column of the day and counts again what the day says it has counted: totals, hours, sets and the summary. It
-// returns the first difference.
+// returns the first difference. Of the columns that not every count needs it holds one at a time.
 func (v *View) Verify() error {
 	zone, err := time.LoadLocation(v.Zone)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", v.Date, err)
 	}
-	rows := 0
-	counting := 0
-	err = v.Each(func(_ uint32, _ *schema.Attributes, e *Event) error {
-		rows++
-		if e.Name != Engagement {
-			counting++
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", v.Date, err)
-	}
-	if rows != v.Rows || counting != v.Counting {
-		return v.differs("events", [2]int{v.Rows, v.Counting}, [2]int{rows, counting})
-	}
-	for _, check := range []func(*time.Location) error{v.verifySummary, v.verifyHours, v.verifyTotals, v.verifySets} {
+	for _, check := range []func(*time.Location) error{v.verifyDirectory, v.verifyNumbers, v.verifySummary, v.verifyHours, v.verifyTotals, v.verifyTexts, v.verifyProps, v.verifySets} {
 		if err := check(zone); err != nil {
 			return err
 		}
@@ -41,6 +26,173 @@ func (v *View) Verify() error {
 
 func (v *View) differs(what string, stored, counted any) error {
 	return fmt.Errorf("verify %s: %w: %s: stored %v, counted %v", v.Date, column.ErrCorrupt, what, stored, counted)
+}
+
+// forget lets go of a column of a sealed day.
+func (v *View) forget(key columnKey) {
+	if v.source == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.texts, key.id)
+	delete(v.ends, key.id)
+	delete(v.sparse, key)
+}
+
+// verifyDirectory holds that every stream is one that reading asks for, and is there once: a column whose stream has another name would
+// be empty without a word.
+func (v *View) verifyDirectory(*time.Location) error {
+	if v.source == nil {
+		return nil
+	}
+	for i, t := range v.source.streams {
+		if i > 0 && v.source.streams[i-1].streamID == t.streamID {
+			return v.differs("streams of one name", 1, 2)
+		}
+		if int(t.id) >= len(schema.Columns) || !v.source.asksFor(v, t.streamID) {
+			return v.differs("a stream", fmt.Sprintf("kind %d, column %d, index %d, part %d", t.kind, t.id, t.index, t.part), "nobody asks for it")
+		}
+	}
+	return nil
+}
+
+func (s *sealed) asksFor(v *View, t streamID) bool {
+	c := schema.Columns[t.id]
+	of := t // another stream of the same column
+	has := func(kind byte, part int32) bool {
+		of.kind, of.part = kind, part
+		_, ok := s.find(of)
+		return ok
+	}
+	switch index := int(t.index); {
+	case t.id == schema.EventProps && index >= len(v.Props):
+		return false
+	case t.kind == kindSet:
+		return t.part == ofDay && t.id == schema.EventName
+	case t.id != schema.EventProps && index != 0:
+		return false
+	}
+	switch t.kind {
+	case kindWords:
+		return t.part == ofDay && (c.Kind == schema.String || c.Kind == schema.Sparse)
+	case kindHours:
+		return t.part == ofDay && t.id == schema.EventTime
+	case kindTotals:
+		of.id = wordsOf(t.id)
+		return t.part == ofDay && c.API != "" && has(kindWords, ofDay)
+	case kindRows:
+		return t.part != ofDay && c.Kind == schema.Sparse && has(kindWords, ofDay) && has(kindCodes, t.part)
+	case kindCodes:
+		switch c.Kind {
+		case schema.String:
+			return t.part != ofDay && has(kindWords, ofDay)
+		case schema.Sparse:
+			return t.part != ofDay && has(kindWords, ofDay) && has(kindRows, t.part)
+		}
+		return t.part != ofDay && c.Kind == schema.Number
+	}
+	return false
+}
+
+func (v *View) verifyNumbers(*time.Location) error {
+	for id, most := range map[schema.ID]uint32{schema.EventTime: maxSecond, schema.EventInteractive: 1, schema.EventScrollDepth: 101, schema.EventEngagement: 1<<32 - 1} {
+		n, err := v.Numbers(id)
+		if err != nil {
+			return err
+		}
+		if len(n) != v.Rows {
+			return v.differs("rows of "+schema.Columns[id].Name, v.Rows, len(n))
+		}
+		if len(n) > 0 && slices.Max(n) > most {
+			return v.differs("greatest "+schema.Columns[id].Name, slices.Max(n), most)
+		}
+	}
+	names, err := v.Text(schema.EventName)
+	if err != nil {
+		return err
+	}
+	counting, engagement := 0, names.Code(Engagement)
+	for _, c := range names.Codes {
+		counting += int(bit(c != engagement))
+	}
+	if counting != v.Counting {
+		return v.differs("events", v.Counting, counting)
+	}
+	return nil
+}
+
+// verifyTexts looks at the columns that have no totals too.
+func (v *View) verifyTexts(*time.Location) error {
+	for _, id := range storedTexts {
+		t, err := v.Text(id)
+		if err != nil {
+			return err
+		}
+		n := v.Rows
+		if schema.Columns[id].Level == schema.Visit {
+			n = v.Visits
+		}
+		if err := v.verifyCodes(schema.Columns[id].Name, t.Words, t.Codes, n); err != nil {
+			return err
+		}
+		if err := v.verifyRanges(id, t.Codes); err != nil {
+			return err
+		}
+		if id != schema.EventName {
+			v.forget(columnKey{id: id})
+		}
+	}
+	return nil
+}
+
+// verifyCodes holds that there are n codes, a word for each, and no word twice: it would be two groups of an answer.
+func (v *View) verifyCodes(name string, words []string, codes []uint32, n int) error {
+	if len(codes) != n {
+		return v.differs("values of "+name, n, len(codes))
+	}
+	if len(codes) > 0 && int(slices.Max(codes)) >= len(words) {
+		return v.differs("words of "+name, slices.Max(codes), len(words))
+	}
+	seen := make(map[string]bool, len(words))
+	for _, w := range words {
+		seen[w] = true
+	}
+	if len(seen) != len(words) {
+		return v.differs("different words of "+name, len(words), len(seen))
+	}
+	return nil
+}
+
+// verifyRanges holds that the codes of each part lie where the header says: a query skips the parts where its words are not.
+func (v *View) verifyRanges(id schema.ID, codes []uint32) error {
+	if v.source == nil {
+		return nil
+	}
+	for i, p := range v.source.parts {
+		n := p.rows
+		if schema.Columns[id].Level == schema.Visit {
+			n = p.visits
+		}
+		t, ok := v.source.find(streamID{part: int32(i), kind: kindCodes, id: id})
+		if ok && t.low <= t.high && n > 0 {
+			stored, counted := [2]uint32{t.low, t.high}, [2]uint32{slices.Min(codes[:n]), slices.Max(codes[:n])}
+			if stored != counted {
+				return v.differs("range of "+schema.Columns[id].Name, stored, counted)
+			}
+		}
+		codes = codes[n:]
+	}
+	return nil
+}
+
+func (v *View) verifySparse(name string, s *SparseText) error {
+	for i, r := range s.Rows {
+		if int(r) >= v.Rows || i > 0 && r <= s.Rows[i-1] {
+			return v.differs("rows of "+name, "ascending", s.Rows[i])
+		}
+	}
+	return v.verifyCodes(name, s.Words, s.Codes, len(s.Rows))
 }
 
 func (v *View) verifySummary(*time.Location) error {
@@ -101,14 +253,39 @@ func (v *View) verifyTotals(*time.Location) error {
 		if err := v.compareTotals(schema.Columns[id].Name, stored, counted, isVisitTotal(id)); err != nil {
 			return err
 		}
+		if id != schema.EventName {
+			v.forget(columnKey{id: id})
+		}
 	}
-	for _, key := range v.Props {
+	return nil
+}
+
+func (v *View) verifyProps(*time.Location) error {
+	amount, currency, err := v.Revenue()
+	if err != nil {
+		return err
+	}
+	for _, s := range []*SparseText{amount, currency} {
+		if err := v.verifySparse("revenue", s); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(amount.Rows, currency.Rows) {
+		return v.differs("rows of revenue", len(amount.Rows), len(currency.Rows))
+	}
+	for i, key := range v.Props {
+		if i > 0 && v.Props[i-1] >= key {
+			return v.differs("order of properties", i-1, i)
+		}
 		stored, err := v.PropTotals(key)
 		if err != nil {
 			return err
 		}
 		s, err := v.Prop(key)
 		if err != nil {
+			return err
+		}
+		if err := v.verifySparse("a property", s); err != nil {
 			return err
 		}
 		counted, err := v.countRows(s.Dense(v.Rows))
@@ -118,6 +295,7 @@ func (v *View) verifyTotals(*time.Location) error {
 		if err := v.compareTotals("a property", stored, counted, false); err != nil {
 			return err
 		}
+		v.forget(propKey(key))
 	}
 	return nil
 }
