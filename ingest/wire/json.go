@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -42,8 +44,10 @@ func (v value) str() (string, bool) {
 
 // scanner checks JSON (RFC 8259) in one pass without allocating. It accepts what encoding/json accepts, up to maxDepth levels.
 type scanner struct {
-	b []byte
-	i int // the next byte; where the mistake is after a refusal
+	b       []byte
+	i       int    // the next byte; where the mistake is after a refusal
+	escaped bool   // the string read last has a backslash
+	beyond  uint64 // has highs of a byte set if a string so far was not ASCII, perhaps also if what follows one is not
 }
 
 // members calls each for every member of the object that b holds, in order, and reports whether b is one JSON object with
@@ -203,34 +207,66 @@ func (s *scanner) number() bool {
 	return true
 }
 
-// quoted reads a string after its opening quote, the closing quote included.
+// Every byte of a word: its lowest and its highest bit.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// special returns a word whose lowest high bit marks the first byte of w, a word in little-endian order, that is a quote, a backslash or a
+// control character; 0 if there is none. Bits above the lowest mean nothing.
+func special(w uint64) uint64 {
+	quote, slash := w^ones*'"', w^ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
+}
+
+// quoted reads a string after its opening quote, the closing quote included. Most strings are short, and most of them plain: eight bytes
+// at a time are looked at together.
 func (s *scanner) quoted() bool {
+	s.escaped = false
 	for s.i < len(s.b) {
+		if s.i+8 <= len(s.b) {
+			w := binary.LittleEndian.Uint64(s.b[s.i:])
+			s.beyond |= w
+			m := special(w)
+			if m == 0 {
+				s.i += 8
+				continue
+			}
+			s.i += bits.TrailingZeros64(m) / 8
+		}
 		c := s.b[s.i]
+		s.beyond |= uint64(c)
 		s.i++
 		switch {
 		case c == '"':
 			return true
 		case c < ' ':
 			return false
-		case c != '\\':
-			continue
-		}
-		if s.i >= len(s.b) {
+		case c == '\\' && !s.escape():
 			return false
 		}
-		c = s.b[s.i]
-		s.i++
-		switch c {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		case 'u':
-			if _, ok := hex4(s.b[s.i:]); !ok {
-				return false
-			}
-			s.i += 4
-		default:
+	}
+	return false
+}
+
+// escape reads what follows a backslash.
+func (s *scanner) escape() bool {
+	s.escaped = true
+	if s.i >= len(s.b) {
+		return false
+	}
+	c := s.b[s.i]
+	s.i++
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		if _, ok := hex4(s.b[s.i:]); !ok {
 			return false
 		}
+		s.i += 4
+		return true
 	}
 	return false
 }
@@ -265,18 +301,21 @@ func unhex(c byte) (byte, bool) {
 // unquote decodes a string that quoted has accepted, quotes included. What is no Unicode becomes U+FFFD.
 func unquote(raw []byte) string {
 	b := raw[1 : len(raw)-1]
-	if bytes.IndexByte(b, '\\') < 0 {
-		if utf8.Valid(b) {
-			return string(b)
-		}
+	if bytes.IndexByte(b, '\\') >= 0 {
+		b = appendUnescaped(make([]byte, 0, len(b)), b)
+	}
+	if !utf8.Valid(b) {
 		return replaceInvalid(b)
 	}
-	out := make([]byte, 0, len(b))
-	for len(b) > 0 {
+	return string(b)
+}
+
+// appendUnescaped appends the inside of a string that quoted has accepted, its escapes resolved.
+func appendUnescaped(out, b []byte) []byte {
+	for {
 		i := bytes.IndexByte(b, '\\')
 		if i < 0 {
-			out = append(out, b...)
-			break
+			return append(out, b...)
 		}
 		out = append(out, b[:i]...)
 		c := b[i+1]
@@ -309,10 +348,6 @@ func unquote(raw []byte) string {
 			out = append(out, c)
 		}
 	}
-	if !utf8.Valid(out) {
-		return replaceInvalid(out)
-	}
-	return string(out)
 }
 
 // replaceInvalid writes U+FFFD for every byte that is no UTF-8, as encoding/json does.

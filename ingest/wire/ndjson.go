@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -33,12 +31,6 @@ type Record struct {
 	Attributes schema.Attributes // without channel
 	Event      day.Event
 }
-
-// The oldest and newest time a record may have: the web is not older, and dates must fit their 32 bits.
-var (
-	oldest = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	newest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-)
 
 // Fields of a line that are no attribute, numbered after the attributes.
 const (
@@ -73,182 +65,7 @@ var lineFields = func() (names [numLineFields]string) {
 	return names
 }()
 
-func lineField(name []byte) int {
-	for i := range lineFields {
-		if string(name) == lineFields[i] && i != int(schema.Channel) {
-			return i
-		}
-	}
-	return -1
-}
-
-// DecodeLine reads one line of NDJSON. It is strict, so that no part of an import is lost silently: a field it does not know, a
-// value of another type and a value beyond the limits are errors that name the field. The error holds no value of the line.
-func DecodeLine(line []byte, r *Record) error {
-	if len(line) > MaxLine {
-		return fmt.Errorf("longer than %d bytes", MaxLine)
-	}
-	if !utf8.Valid(line) {
-		return errors.New("not valid UTF-8")
-	}
-	*r = Record{Event: day.Event{Interactive: true, ScrollDepth: day.NoScroll}}
-	var seen [numLineFields]bool
-	offset, ok, err := members(line, func(key []byte, v value) error {
-		i := lineField(key)
-		switch {
-		case i < 0:
-			return fmt.Errorf("unknown field %s", strconv.Quote(cut(string(key), maxName)))
-		case seen[i]:
-			return fmt.Errorf("%s: given twice", lineFields[i])
-		case v.kind == null:
-			return nil
-		}
-		seen[i] = true
-		if err := r.set(i, v); err != nil {
-			return fmt.Errorf("%s: %w", lineFields[i], err)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return fmt.Errorf("not a JSON object, see byte %d", offset+1)
-	case !seen[lineTime]:
-		return errors.New("time: missing")
-	case !seen[lineName]:
-		return errors.New("name: missing")
-	}
-	return nil
-}
-
-// set takes one field of a line that is not null.
-func (r *Record) set(i int, v value) (err error) {
-	switch i {
-	case lineTime:
-		r.Event.Time, err = lineTimeOf(v)
-	case lineVisitor:
-		r.Visitor, err = lineText(v, maxVisitor, false)
-	case lineName:
-		r.Event.Name, err = lineText(v, maxName, true)
-		if err == nil && isBlank(r.Event.Name) {
-			err = errors.New("is blank")
-		}
-	case lineHostname:
-		r.Event.Hostname, err = lineText(v, maxURL, false)
-	case linePathname:
-		r.Event.Pathname, err = lineText(v, maxURL, false)
-	case lineProps:
-		r.Event.Props, err = linePropsOf(v)
-	case lineRevenue:
-		r.Event.Revenue, err = lineRevenueOf(v)
-	case lineScroll:
-		var n int64
-		if n, err = lineInteger(v, 100); err == nil {
-			r.Event.ScrollDepth = uint8(n)
-		}
-	case lineEngagement:
-		var n int64
-		if n, err = lineInteger(v, maxMS-1); err == nil {
-			r.Event.EngagementMS = uint32(n)
-		}
-	case lineInteractive:
-		if v.kind != boolean {
-			return errors.New("want true or false")
-		}
-		r.Event.Interactive = !v.isFalse()
-	default:
-		r.Attributes[i], err = lineText(v, maxText, true)
-	}
-	return err
-}
-
-func lineTimeOf(v value) (int64, error) {
-	s, _ := v.str()
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return 0, errors.New("want RFC 3339, such as 2026-01-02T15:04:05Z")
-	}
-	if at := t.Unix(); at >= oldest && at < newest {
-		return at, nil
-	}
-	return 0, errors.New("year before 1990 or after 9998")
-}
-
-// lineText returns a string of at most limit bytes, or characters.
-func lineText(v value, limit int, characters bool) (string, error) {
-	s, ok := v.str()
-	switch {
-	case !ok:
-		return "", errors.New("want a string")
-	case characters && tooLong(s, limit):
-		return "", fmt.Errorf("longer than %d characters", limit)
-	case !characters && len(s) > limit:
-		return "", fmt.Errorf("longer than %d bytes", limit)
-	}
-	return s, nil
-}
-
-func lineInteger(v value, most int64) (int64, error) {
-	if v.isInteger() {
-		if n, ok := v.integer(); ok && n >= 0 && n <= most {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("want an integer from 0 to %d", most)
-}
-
-// linePropsOf reads an object of strings. Blank keys and values say nothing and are left out, as in live traffic.
-func linePropsOf(v value) ([]day.Prop, error) {
-	if v.kind != object {
-		return nil, errors.New("want an object of strings")
-	}
-	var set propSet
-	sent := 0
-	_, _, err := members(v.raw, func(key []byte, v value) error {
-		s, ok := v.str()
-		switch sent++; {
-		case !ok:
-			return errors.New("want an object of strings")
-		case sent > maxProps:
-			return fmt.Errorf("more than %d", maxProps)
-		case len(key) > maxPropKey || len(s) > maxPropValue:
-			return fmt.Errorf("keys should have at most %d bytes and values %d bytes", maxPropKey, maxPropValue)
-		}
-		set.put(string(key), s)
-		return nil
-	})
-	sortProps(set.list)
-	return set.list, err
-}
-
-func lineRevenueOf(v value) (money day.Revenue, err error) {
-	if v.kind != object {
-		return money, errors.New("want an object with amount and currency")
-	}
-	_, _, err = members(v.raw, func(key []byte, v value) error {
-		s, ok := v.str()
-		switch string(key) {
-		case "amount":
-			if money.Amount = decimal(s); !ok || money.Amount == "" {
-				return fmt.Errorf("amount: want a decimal number of at most %d digits as a string", maxAmount)
-			}
-		case "currency":
-			if money.Currency = s; !isCurrency(s) {
-				return errors.New("currency: want a code of ISO 4217")
-			}
-		default:
-			return errors.New("unknown field inside")
-		}
-		return nil
-	})
-	if err == nil && (money.Amount == "" || money.Currency == "") {
-		err = errors.New("want both amount and currency")
-	}
-	return money, err
-}
-
-// AppendLine appends r as one line, the newline included. DecodeLine gives r back, but for the channel.
+// AppendLine appends r as one line, the newline included. [Line.Decode] gives r back, but for the channel.
 func AppendLine(b []byte, r *Record) []byte {
 	b = append(b, `{"time":"`...)
 	b = time.Unix(r.Event.Time, 0).UTC().AppendFormat(b, time.RFC3339)

@@ -12,12 +12,19 @@ import (
 	"footfall/storage/schema"
 )
 
+func decodeLine(b []byte, r *wire.Record) error {
+	var l wire.Line
+	err := l.Decode(b)
+	*r = l.Record()
+	return err
+}
+
 func TestDecodeLine(t *testing.T) {
 	var got wire.Record
 	line := `{"time":"2026-01-02T03:04:05.999+01:00","visitor":"v 1","name":"buy","hostname":"x.org","pathname":"/p","source":"Google",` +
 		`"utm_medium":"cpc","click_id":"gclid","country":"DE","browser_version":"138.0","language":"en-GB","props":{"z":"1","a":"2","b":" "},` +
 		`"revenue":{"amount":"9.90","currency":"EUR"},"scroll_depth":0,"engagement_ms":12,"interactive":false,"city":null}`
-	if err := wire.DecodeLine([]byte(line), &got); err != nil {
+	if err := decodeLine([]byte(line), &got); err != nil {
 		t.Fatal(err)
 	}
 	want := wire.Record{Visitor: "v 1", Event: day.Event{Time: 1767319445, Name: "buy", Hostname: "x.org", Pathname: "/p",
@@ -31,7 +38,7 @@ func TestDecodeLine(t *testing.T) {
 	if d := cmp.Diff(got, want); d != "" {
 		t.Error(d)
 	}
-	if err := wire.DecodeLine([]byte(`{"time":"2026-01-02T03:04:05Z","name":"pageview"}`), &got); err != nil {
+	if err := decodeLine([]byte(`{"time":"2026-01-02T03:04:05Z","name":"pageview"}`), &got); err != nil {
 		t.Fatal(err)
 	}
 	want = wire.Record{Event: day.Event{Time: 1767323045, Name: "pageview", Interactive: true, ScrollDepth: day.NoScroll}}
@@ -86,7 +93,7 @@ func TestDecodeLineErrors(t *testing.T) {
 		strings.Repeat(" ", wire.MaxLine+1):                           "longer than 1048576 bytes",
 	} {
 		var r wire.Record
-		if err := wire.DecodeLine([]byte(line), &r); err == nil || err.Error() != want {
+		if err := decodeLine([]byte(line), &r); err == nil || err.Error() != want {
 			t.Errorf("%.120s: got %v, want %s", line, err, want)
 		}
 	}
@@ -142,7 +149,7 @@ func TestLineRoundTrip(t *testing.T) {
 			t.Fatalf("not one line: %q", line)
 		}
 		var out wire.Record
-		if err := wire.DecodeLine(line, &out); err != nil {
+		if err := decodeLine(line, &out); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		if d := cmp.Diff(in, out); d != "" {
@@ -157,10 +164,10 @@ func FuzzDecodeLine(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","name":"x","revenue":{"amount":"1e39","currency":"EUR"}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var first, second wire.Record
-		if err := wire.DecodeLine(line, &first); err != nil {
+		if err := decodeLine(line, &first); err != nil {
 			return
 		}
-		if err := wire.DecodeLine(wire.AppendLine(nil, &first), &second); err != nil {
+		if err := decodeLine(wire.AppendLine(nil, &first), &second); err != nil {
 			t.Fatalf("decode what was encoded: %v", err)
 		}
 		if d := cmp.Diff(first, second); d != "" {
@@ -174,9 +181,9 @@ var exported = []byte(`{"time":"2026-01-02T03:04:05Z","visitor":"1234","name":"p
 func BenchmarkDecodeLine(b *testing.B) {
 	b.SetBytes(int64(len(exported)))
 	b.ReportAllocs()
-	var r wire.Record
+	var l wire.Line
 	for b.Loop() {
-		if err := wire.DecodeLine(exported, &r); err != nil {
+		if err := l.Decode(exported); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -184,7 +191,7 @@ func BenchmarkDecodeLine(b *testing.B) {
 
 func BenchmarkAppendLine(b *testing.B) {
 	var r wire.Record
-	if err := wire.DecodeLine(exported, &r); err != nil {
+	if err := decodeLine(exported, &r); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

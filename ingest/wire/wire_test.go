@@ -363,7 +363,7 @@ func FuzzDecode(f *testing.F) {
 		in := wire.Record{Event: h.Event, Visitor: "1"}
 		in.Event.Time = 1_700_000_000
 		var out wire.Record
-		if err := wire.DecodeLine(wire.AppendLine(nil, &in), &out); err != nil {
+		if err := decodeLine(wire.AppendLine(nil, &in), &out); err != nil {
 			t.Fatalf("%+v: %v", in, err)
 		}
 		if d := cmp.Diff(in, out); d != "" {

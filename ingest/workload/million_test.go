@@ -99,7 +99,10 @@ func writeMillion(t *testing.T, path string, names *source.Table) []naive.Event 
 	defer f.Close()
 	g := workload.New(million, 3)
 	events := make([]naive.Event, 0, million)
-	var b []byte
+	var (
+		b []byte
+		l wire.Line
+	)
 	for d := range schema.Date(workload.Days) {
 		b = g.AppendLines(b[:0], workload.Epoch+d, names)
 		if _, err := f.Write(b); err != nil {
@@ -108,10 +111,10 @@ func writeMillion(t *testing.T, path string, names *source.Table) []naive.Event 
 		for rest := b; len(rest) > 0; {
 			line, after, _ := cutLine(rest)
 			rest = after
-			var r wire.Record
-			if err := wire.DecodeLine(line, &r); err != nil {
+			if err := l.Decode(line); err != nil {
 				t.Fatal(err)
 			}
+			r := l.Record()
 			a := &r.Attributes
 			a[schema.Channel] = names.Channel(a[schema.Source], a[schema.UTMMedium], a[schema.UTMCampaign], a[schema.UTMSource], a[schema.ClickID])
 			events = append(events, naive.Event{Visitor: r.Visitor, Attributes: *a, Event: r.Event})
