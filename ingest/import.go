@@ -1,16 +1,18 @@
 package ingest
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
-	"maps"
-	"slices"
+	"runtime"
 
+	"footfall/ingest/source"
 	"footfall/ingest/wire"
+	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/schema"
 	"footfall/storage/verb"
@@ -44,11 +46,14 @@ func (cmd *Import) Run(c *verb.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	run := &importing{c: c, stage: newStage(site.ID, calendar, sources), latest: c.Now().Add(maxFuture).Unix(), more: map[string]int64{}}
-	if err := run.read(); err != nil {
+	run := &importing{c: c, calendar: calendar, sources: sources, memory: c.Store.Memory().Work, rejects: rejects{out: c.Err}, scratch: c.Store.Scratch()}
+	defer run.scratch.Close()
+	defer c.Store.Work(run.memory)()
+	parts, err := run.read()
+	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	if err := run.store(site.ID); err != nil {
+	if err := run.store(site.ID, parts); err != nil {
 		return fmt.Errorf("import: %w; nothing was stored", err)
 	}
 	run.closing()
@@ -73,68 +78,121 @@ func findSite(c *verb.Context, name string) (account.Site, *schema.Calendar, err
 
 // importing is one run of Import.
 type importing struct {
-	c      *verb.Context
-	stage  *stage
-	latest int64 // newest Unix time accepted
-	sum    Summary
-	more   map[string]int64 // rejected lines that were not shown, by reason
+	c        *verb.Context
+	calendar *schema.Calendar
+	sources  *source.Table
+	memory   int64 // bytes it may take
+	scratch  *storage.Scratch
+	sum      Summary
+	rejects
 }
 
-func (run *importing) read() error {
+// lines is what reading a block came to.
+type lines struct {
+	read int64 // bytes of the input up to its end
+	n    int64
+	rejects
+	err error
+}
+
+// workers returns how many goroutines read or build, each of which takes at least so much memory.
+func (run *importing) workers(least int64) int {
+	return int(max(1, min(int64(runtime.GOMAXPROCS(0)), run.memory/least)))
+}
+
+// read stages all lines.
+func (run *importing) read() ([]part, error) {
 	bar := run.c.Progress("Reading events", inputSize(run.c.In))
 	defer bar.Close()
-	lines := lineReader{r: bufio.NewReaderSize(run.c.In, 1<<16)}
-	var record wire.Record
-	for n := uint64(1); ; n++ {
-		if n%applyBatch == 0 {
-			if err := run.c.Context.Err(); err != nil {
-				return err
-			}
-			bar.Set(lines.bytes)
-		}
-		line, err := lines.next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil && err != errLongLine {
-			return fmt.Errorf("read line %d: %w", n, err)
-		}
-		if err == nil && len(line) == 0 {
-			continue
-		}
-		run.sum.Lines++
-		if err == nil {
-			err = wire.DecodeLine(line, &record)
-		}
-		if err == nil && record.Event.Time > run.latest {
-			err = errors.New("time: more than a day in the future")
-		}
-		if err != nil {
-			run.reject(n, err.Error())
-			continue
-		}
-		if err := run.stage.add(n, &record); err != nil {
-			return err
-		}
+	workers := run.workers(4 * int64(blockSize))
+	ahead := workers + 1
+	shared := &staging{
+		calendar: run.calendar, latest: run.c.Now().Add(maxFuture).Unix(), scratch: run.scratch,
+		wordSeed: maphash.MakeSeed(), visitorSeed: maphash.MakeSeed(), nobodySeed: maphash.MakeSeed(),
 	}
+	// Half of the memory is for the days that are built, unless nothing had to be put down.
+	shared.share = int(max(run.memory/2-int64(ahead*blockSize), run.memory/8)) / workers
+	stages := make([]*stage, workers)
+	for i := range stages {
+		stages[i] = newStage(shared)
+	}
+	input := newBlockReader(run.c.In, ahead)
+	ended := false
+	next := func() (b block, ok bool) {
+		if ended {
+			return b, false
+		}
+		if b.err = run.c.Context.Err(); b.err == nil {
+			b = input.next()
+		}
+		ended = b.err != nil || len(b.bytes) == 0 && !b.long
+		return b, true
+	}
+	var failed error
+	inOrder(workers, ahead, next, func(worker int, b block) lines {
+		defer input.give(&b)
+		return stages[worker].read(&b)
+	}, func(l lines) bool {
+		run.sum.Lines += l.n
+		run.merge(&l.rejects)
+		bar.Set(l.read)
+		failed = l.err
+		return failed == nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return gatherParts(stages)
 }
 
-// reject reports a line that is left out: the first ones as they come, the rest as counts in the end.
-func (run *importing) reject(line uint64, reason string) {
-	run.sum.Rejected++
-	if run.sum.Rejected <= maxShownLines {
-		fmt.Fprintf(run.c.Err, "line %d: %s\n", line, reason)
-		return
+// gatherParts returns what all stages hold. If one had to put something down, all do with the rest: building needs the memory.
+func gatherParts(stages []*stage) (parts []part, err error) {
+	spilled := false
+	for _, s := range stages {
+		spilled = spilled || len(s.parts) > 0
 	}
-	if _, known := run.more[reason]; !known && len(run.more) >= maxShownReasons {
-		reason = "other reasons"
+	for _, s := range stages {
+		if spilled {
+			if err := s.spill(true); err != nil {
+				return nil, err
+			}
+		}
+		parts = append(append(parts, s.parts...), s.part)
 	}
-	run.more[reason]++
+	return parts, nil
+}
+
+// read stages the lines of a block.
+func (s *stage) read(b *block) lines {
+	out := lines{read: b.read, err: b.err}
+	if b.long {
+		out.n++
+		out.add(b.first, fmt.Sprintf("longer than %d bytes", wire.MaxLine))
+	}
+	for n, rest := b.first, b.bytes; len(rest) > 0 && out.err == nil; n++ {
+		line := rest
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			line, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = nil
+		}
+		if line = bytes.TrimRight(line, "\r"); len(line) == 0 {
+			continue
+		}
+		out.n++
+		if err := s.add(n, line); err != nil {
+			out.add(n, err.Error())
+		}
+	}
+	if out.err == nil {
+		out.err = s.spill(false)
+	}
+	return out
 }
 
 // store builds the days and commits them all at once.
-func (run *importing) store(site schema.Site) (err error) {
-	dates := run.stage.dates()
+func (run *importing) store(site schema.Site, parts []part) (err error) {
+	dates, rows := stagedDates(parts)
 	if len(dates) == 0 {
 		return nil
 	}
@@ -145,46 +203,51 @@ func (run *importing) store(site schema.Site) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Abort()) }() // does nothing after Commit
-	for i, d := range dates {
+	b := &building{calendar: run.calendar, sources: run.sources, scratch: run.scratch, parts: parts}
+	room := newRoom(run.memory)
+	begun, ended := 0, int64(0)
+	next := func() (date schema.Date, ok bool) {
+		if begun == len(dates) {
+			return 0, false
+		}
+		date = dates[begun]
+		begun++
+		room.take(buildingBytes(rows[date]))
+		return date, true
+	}
+	workers := run.workers(1)
+	inOrder(workers, workers, next, func(_ int, date schema.Date) built {
+		defer room.give(buildingBytes(rows[date]))
 		if err := run.c.Context.Err(); err != nil {
-			return err
+			return built{err: err}
 		}
-		b, err := run.stage.build(d)
-		if err != nil {
-			return err
+		return b.add(run.c.Context, target, date, rows[date])
+	}, func(d built) bool {
+		for _, line := range d.orphans {
+			run.add(line, "engagement without a visit it could belong to")
 		}
-		for _, line := range b.orphans {
-			run.reject(line, "engagement without a visit it could belong to")
-		}
-		if b.events > 0 {
-			if err := target.Add(run.c.Context, b.open); err != nil {
-				return fmt.Errorf("store day %s: %w", d, err)
-			}
+		run.sum.Events += d.events
+		run.sum.Visits += d.visits
+		run.sum.Visitors += d.visitors
+		if d.events > 0 {
 			run.sum.Days++
 		}
-		run.sum.Events += b.events
-		run.sum.Visits += b.visits
-		run.sum.Visitors += b.visitors
-		bar.Set(int64(i + 1))
+		ended++
+		bar.Set(ended)
+		err = d.err
+		return err == nil
+	})
+	if err != nil {
+		return err
 	}
 	// From here on an import cannot be called off: an answer that came too early would leave open whether it took place.
 	return target.Commit(context.WithoutCancel(run.c.Context))
 }
 
-// closing prints what was done. Rejected lines that were not shown are counted by reason, the commonest first.
+// closing prints what was done.
 func (run *importing) closing() {
-	reasons := slices.SortedFunc(maps.Keys(run.more), func(a, b string) int {
-		if d := run.more[b] - run.more[a]; d != 0 {
-			return int(d)
-		}
-		if a < b {
-			return -1
-		}
-		return 1
-	})
-	for _, reason := range reasons {
-		fmt.Fprintf(run.c.Err, "%d more lines: %s\n", run.more[reason], reason)
-	}
+	run.sum.Rejected = run.rejects.n
+	run.rejects.close()
 	if run.c.JSON {
 		run.c.PrintJSON(run.sum)
 		return
@@ -201,44 +264,4 @@ func inputSize(r io.Reader) int64 {
 		}
 	}
 	return -1
-}
-
-var errLongLine = fmt.Errorf("longer than %d bytes", wire.MaxLine)
-
-// lineReader reads lines of at most wire.MaxLine bytes and skips the rest of a longer one.
-type lineReader struct {
-	r     *bufio.Reader
-	bytes int64
-	line  []byte
-}
-
-// next returns the next line without its end, valid until the next call. The error is errLongLine for a line that was
-// skipped, io.EOF after the last.
-func (l *lineReader) next() ([]byte, error) {
-	l.line = l.line[:0]
-	long := false
-	for {
-		part, err := l.r.ReadSlice('\n')
-		l.bytes += int64(len(part))
-		if len(l.line)+len(part) > wire.MaxLine+len("\r\n") {
-			long = true
-		} else {
-			l.line = append(l.line, part...)
-		}
-		switch {
-		case err == bufio.ErrBufferFull:
-			continue
-		case err == io.EOF && len(l.line) == 0 && !long:
-			return nil, io.EOF
-		case err != nil && err != io.EOF:
-			return nil, err
-		case long:
-			return nil, errLongLine
-		}
-		line := l.line
-		for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
-			line = line[:len(line)-1]
-		}
-		return line, nil
-	}
 }

@@ -1,214 +1,244 @@
 package ingest
 
 import (
-	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/maphash"
-	"maps"
-	"math"
 	"slices"
 
-	"footfall/ingest/session"
-	"footfall/ingest/source"
 	"footfall/ingest/wire"
-	"footfall/storage/day"
+	"footfall/storage"
 	"footfall/storage/schema"
 )
 
-// stage holds the events of an import until all are read, because a line may belong to any day. Words are kept once: an
-// event is 56 bytes of codes.
+// staging is what the goroutines that read one import share.
+type staging struct {
+	calendar *schema.Calendar
+	latest   int64 // newest Unix time accepted
+	scratch  *storage.Scratch
+	share    int // bytes that one stage may hold
+
+	wordSeed    maphash.Seed // of the tables of words
+	visitorSeed maphash.Seed // of this import: its visitors are nobody else's
+	nobodySeed  maphash.Seed // of those without a name
+}
+
+// stage holds what one goroutine has read of an import, since a line may belong to any day. Words are kept once. What grows beyond its
+// share of memory is put down in the scratch file, words and events, and the stage begins anew.
 type stage struct {
-	site    schema.Site
-	local   *schema.Calendar
-	sources *source.Table
-	seed    maphash.Seed // of this import: its visitors are nobody else's
-	days    map[schema.Date][]staged
+	*staging
+	line  wire.Line
+	event staged
+	part
+	held  int // bytes of the events of part, about
+	parts []part
 
-	words  interner[string]
-	tuples interner[tuple]
-	props  interner[string] // of encoded lists
-	lists  [][]day.Prop     // by code of props
-	money  interner[day.Revenue]
-
-	last  schema.Date // the day of the event before, with its bounds in Unix seconds: most events share it
-	begin int64
-	end   int64
+	date       schema.Date // the day of the event before, with its bounds in Unix seconds: most events share it
+	begin, end int64
 }
 
-// tuple is the attributes of a visit as codes of words.
-type tuple [schema.NumAttributes]uint32
-
-// staged is one event. The fields from attributes to revenue are codes.
-type staged struct {
-	time       int64
-	visitor    uint64
-	line       uint64
-	attributes uint32
-	name       uint32
-	host       uint32
-	path       uint32
-	props      uint32
-	revenue    uint32
-	ms         uint32
-	scroll     uint8
-	passive    bool
+// part is events with the words they are made of. Where vocabulary is nil, it and the events are in the scratch file.
+type part struct {
+	vocabulary *vocabulary
+	stored     storage.Stored
+	days       map[schema.Date]*stagedDay
 }
 
-// interner numbers values from 0; the zero value of T is always 0.
-type interner[T comparable] struct {
-	codes  map[T]uint32
-	values []T
+// stagedDay is the events of one day in one part, in the order of their lines. Before each stand its line and its
+// second of the day, as what they are more than those before: uvarint and varint.
+type stagedDay struct {
+	rows   int
+	bytes  []byte
+	stored storage.Stored
+	line   uint64 // of the last one
+	second int64  // likewise
 }
 
-func newInterner[T comparable]() interner[T] {
-	var zero T
-	return interner[T]{map[T]uint32{zero: 0}, []T{zero}}
+// vocabulary is the words of events.
+type vocabulary struct {
+	columns [schema.NumColumns]lexicon // of attributes, name, host, path, amount and currency
+	keys    lexicon                    // of properties
+	values  []lexicon                  // by key
 }
 
-// code returns v's code and whether it is new.
-func (in *interner[T]) code(v T) (code uint32, isNew bool) {
-	if c, ok := in.codes[v]; ok {
-		return c, false
+func newStage(s *staging) *stage { return &stage{staging: s, part: newPart()} }
+
+func newPart() part { return part{vocabulary: &vocabulary{}, days: map[schema.Date]*stagedDay{}} }
+
+// dayBytes is about what a staged day takes beside its events.
+const dayBytes = 128
+
+// add stages the event of line number n. The error says what is wrong with the line.
+func (s *stage) add(n uint64, line []byte) error {
+	l := &s.line
+	if err := l.Decode(line); err != nil {
+		return err
 	}
-	c := uint32(len(in.values))
-	in.codes[v] = c
-	in.values = append(in.values, v)
-	return c, true
-}
-
-func newStage(site schema.Site, local *schema.Calendar, sources *source.Table) *stage {
-	return &stage{
-		site: site, local: local, sources: sources, seed: maphash.MakeSeed(), days: map[schema.Date][]staged{}, lists: [][]day.Prop{nil},
-		words: newInterner[string](), tuples: newInterner[tuple](), props: newInterner[string](), money: newInterner[day.Revenue](),
+	if l.Time > s.latest {
+		return errFuture
 	}
-}
-
-// add stages the event of one line.
-func (s *stage) add(line uint64, r *wire.Record) error {
-	e := &r.Event
-	if uint64(len(s.words.values)) > math.MaxUint32-64 {
-		return fmt.Errorf("stage line %d: more different words than an import can hold", line)
-	}
-	v := staged{
-		time: e.Time, line: line, visitor: s.visitor(line, r.Visitor),
-		name: s.word(e.Name), host: s.word(e.Hostname), path: s.word(e.Pathname),
-		ms: e.EngagementMS, scroll: e.ScrollDepth, passive: !e.Interactive,
-	}
-	var t tuple
-	for id, word := range r.Attributes {
-		if word != "" {
-			t[id] = s.word(word)
+	e, v := &s.event, s.vocabulary
+	e.flags, e.scroll, e.ms, e.visitor, e.given = flagsOf(l), l.ScrollDepth, l.EngagementMS, s.visitor(n, l.Visitor), 0
+	e.name, e.host, e.page = s.code(schema.EventName, l.Name), s.code(schema.EventHostname, l.Hostname), s.code(schema.EventPage, l.Pathname)
+	for id, word := range l.Attributes {
+		if len(word) > 0 {
+			e.given |= 1 << id
+			e.attributes[id] = s.code(schema.ID(id), word)
 		}
 	}
-	v.attributes, _ = s.tuples.code(t)
-	v.revenue, _ = s.money.code(e.Revenue)
-	if len(e.Props) > 0 {
-		isNew := false
-		if v.props, isNew = s.props.code(propsKey(e.Props)); isNew {
-			s.lists = append(s.lists, e.Props)
-		}
+	if e.flags&stagedRevenue != 0 {
+		e.amount = s.code(schema.EventRevenueAmount, []byte(l.Revenue.Amount))
+		e.currency = s.code(schema.EventRevenueCurrency, []byte(l.Revenue.Currency))
 	}
-	d := s.date(e.Time)
-	s.days[d] = append(s.days[d], v)
+	e.props = e.props[:0]
+	for _, p := range l.Props {
+		key := v.keys.code(s.wordSeed, p.Key)
+		if int(key) == len(v.values) {
+			v.values = append(v.values, lexicon{})
+		}
+		e.props = append(e.props, stagedProp{key, v.values[key].code(s.wordSeed, p.Value)})
+	}
+	d := s.day(l.Time)
+	before := cap(d.bytes)
+	d.bytes = binary.AppendUvarint(d.bytes, n-d.line)
+	d.bytes = binary.AppendVarint(d.bytes, l.Time-s.begin-d.second)
+	d.bytes = e.append(d.bytes)
+	d.line, d.second = n, l.Time-s.begin
+	d.rows++
+	s.held += cap(d.bytes) - before
 	return nil
 }
 
-func (s *stage) word(w string) uint32 {
-	c, _ := s.words.code(w)
-	return c
+var errFuture = errors.New("time: more than a day in the future")
+
+func (s *stage) code(id schema.ID, word []byte) uint32 {
+	return s.vocabulary.columns[id].code(s.wordSeed, word)
 }
 
 // visitor returns the number of a visitor of this import. An event that names no visitor has one of its own.
-func (s *stage) visitor(line uint64, name string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	if name == "" {
-		var b [9]byte
-		binary.BigEndian.PutUint64(b[1:], line)
-		h.Write(b[:])
-	} else {
-		h.WriteByte(1)
-		h.WriteString(name)
+func (s *stage) visitor(line uint64, name []byte) uint64 {
+	if len(name) == 0 {
+		return maphash.Comparable(s.nobodySeed, line)
 	}
-	return h.Sum64()
+	return maphash.Bytes(s.visitorSeed, name)
 }
 
-func propsKey(list []day.Prop) string {
-	var b []byte
-	for _, p := range list {
-		b = binary.AppendUvarint(b, uint64(len(p.Key)))
-		b = append(b, p.Key...)
-		b = binary.AppendUvarint(b, uint64(len(p.Value)))
-		b = append(b, p.Value...)
-	}
-	return string(b)
-}
-
-// date returns the local day of a time.
-func (s *stage) date(unix int64) schema.Date {
+// day returns the local day of a time.
+func (s *stage) day(unix int64) *stagedDay {
 	if unix < s.begin || unix >= s.end {
-		s.last = s.local.Date(unix)
-		s.begin, s.end = s.local.Start(s.last).Unix(), s.local.Start(s.last+1).Unix()
+		s.date = s.calendar.Date(unix)
+		s.begin, s.end = s.calendar.Start(s.date).Unix(), s.calendar.Start(s.date+1).Unix()
 	}
-	return s.last
+	d := s.days[s.date]
+	if d == nil {
+		d = &stagedDay{}
+		s.days[s.date] = d
+		s.held += dayBytes
+	}
+	return d
 }
 
-// dates returns the days that have events, oldest first.
-func (s *stage) dates() []schema.Date { return slices.Sorted(maps.Keys(s.days)) }
-
-// built says what a day of an import came to.
-type built struct {
-	open             *day.Open
-	events           int64
-	visits, visitors int64
-	orphans          []uint64 // lines of engagement without a visit
-}
-
-// build makes the day d and lets go of its events.
-func (s *stage) build(d schema.Date) (built, error) {
-	events := s.days[d]
-	delete(s.days, d)
-	slices.SortFunc(events, func(a, b staged) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.line, b.line))
-	})
-	out := built{open: day.NewOpen(s.site, d, s.local.Start(d))}
-	table, seen := session.NewTable(nil), make([]day.Row, 0, applyBatch)
-	for i := range events {
-		v := &events[i]
-		at, ok := table.Observe(v.visitor, v.time, s.words.values[v.name])
-		if !ok {
-			out.orphans = append(out.orphans, v.line)
-			continue
+// spill puts everything down if it is more than the stage may hold, or if there is anything and must is set.
+func (s *stage) spill(must bool) error {
+	size := s.vocabulary.bytes()
+	if len(s.days) == 0 || !must && s.held+size <= s.share {
+		return nil
+	}
+	stored, err := s.scratch.Write(s.vocabulary.append(make([]byte, 0, size)))
+	if err != nil {
+		return fmt.Errorf("%w; an import needs room there for about a tenth of what it reads", err)
+	}
+	for _, d := range s.days {
+		if d.stored, err = s.scratch.Write(d.bytes); err != nil {
+			return err
 		}
-		out.events++
-		seen = append(seen, s.row(v, at))
-		if len(seen) == cap(seen) {
-			if err := out.open.Apply(seen); err != nil {
-				return built{}, fmt.Errorf("build day %s: %w", d, err)
+		d.bytes = nil
+	}
+	s.parts = append(s.parts, part{stored: stored, days: s.days})
+	s.part, s.held = newPart(), 0
+	return nil
+}
+
+// words returns the vocabulary of a part.
+func (p *part) words(x *storage.Scratch) (*vocabulary, error) {
+	if p.vocabulary != nil {
+		return p.vocabulary, nil
+	}
+	b, err := x.Read(nil, p.stored)
+	if err != nil {
+		return nil, err
+	}
+	v := &vocabulary{}
+	return v, v.read(b)
+}
+
+// events returns the events of a day of the part, which lets go of them.
+func (d *stagedDay) events(x *storage.Scratch) ([]byte, error) {
+	if d.bytes == nil {
+		return x.Read(nil, d.stored)
+	}
+	b := d.bytes
+	d.bytes = nil
+	return b, nil
+}
+
+func (v *vocabulary) bytes() int {
+	n := v.keys.bytes() + 72*cap(v.values)
+	for i := range v.columns {
+		n += v.columns[i].bytes()
+	}
+	for i := range v.values {
+		n += v.values[i].bytes()
+	}
+	return n
+}
+
+func (v *vocabulary) append(b []byte) []byte {
+	for i := range v.columns {
+		b = v.columns[i].append(b)
+	}
+	b = v.keys.append(b)
+	for i := range v.values {
+		b = v.values[i].append(b)
+	}
+	return b
+}
+
+func (v *vocabulary) read(b []byte) (err error) {
+	for i := range v.columns {
+		if b, err = v.columns[i].read(b); err != nil {
+			return err
+		}
+	}
+	if b, err = v.keys.read(b); err != nil {
+		return err
+	}
+	v.values = make([]lexicon, v.keys.len())
+	for i := range v.values {
+		if b, err = v.values[i].read(b); err != nil {
+			return err
+		}
+	}
+	if len(b) > 0 {
+		return errLexicon
+	}
+	return nil
+}
+
+// stagedDates returns the days that have events, oldest first, and how many each has.
+func stagedDates(parts []part) (dates []schema.Date, rows map[schema.Date]int) {
+	rows = map[schema.Date]int{}
+	for i := range parts {
+		for date, d := range parts[i].days {
+			if rows[date] == 0 {
+				dates = append(dates, date)
 			}
-			seen = seen[:0]
+			rows[date] += d.rows
 		}
 	}
-	if err := out.open.Apply(seen); err != nil {
-		return built{}, fmt.Errorf("build day %s: %w", d, err)
-	}
-	out.visits, out.visitors = int64(table.Visits()), int64(table.Visitors())
-	return out, nil
+	slices.Sort(dates)
+	return dates, rows
 }
 
-func (s *stage) row(v *staged, at session.Place) day.Row {
-	row := day.Row{Visit: at.Visit, Event: day.Event{
-		Time: at.Time, Name: s.words.values[v.name], Hostname: s.words.values[v.host], Pathname: s.words.values[v.path],
-		Interactive: !v.passive, ScrollDepth: v.scroll, EngagementMS: v.ms,
-		Props: s.lists[v.props], Revenue: s.money.values[v.revenue],
-	}}
-	if at.New {
-		row.New = &day.NewVisit{Visitor: v.visitor}
-		for id, code := range s.tuples.values[v.attributes] {
-			row.New.Attributes[id] = s.words.values[code]
-		}
-		row.New.Attributes[schema.Channel] = channel(s.sources, &row.New.Attributes)
-	}
-	return row
-}
+var errStaged = errors.New("import: internal error: staged events cannot be read")

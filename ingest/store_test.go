@@ -243,11 +243,11 @@ func TestExportRange(t *testing.T) {
 		}
 		got := ""
 		for line := range strings.Lines(r.out.String()) {
-			var e wire.Record
-			if err := wire.DecodeLine([]byte(line), &e); err != nil {
+			var l wire.Line
+			if err := l.Decode([]byte(line)); err != nil {
 				t.Fatal(err)
 			}
-			got += e.Event.Name[len("day "):]
+			got += string(l.Name)[len("day "):]
 		}
 		if got != c.want {
 			t.Errorf("%s to %s: got days %s, want %s", c.from, c.to, got, c.want)
@@ -263,10 +263,11 @@ func groups(t rapidOrTest, export string, zone *time.Location) []string {
 	t.Helper()
 	by := map[string][]string{}
 	for line := range strings.Lines(export) {
-		var r wire.Record
-		if err := wire.DecodeLine([]byte(line), &r); err != nil {
+		var l wire.Line
+		if err := l.Decode([]byte(line)); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
+		r := l.Record()
 		key := schema.DateOf(time.Unix(r.Event.Time, 0).In(zone)).String() + " " + r.Visitor
 		r.Visitor = ""
 		by[key] = append(by[key], string(wire.AppendLine(nil, &r)))

@@ -51,6 +51,7 @@ const (
 	typeImport
 	typeMigration
 	typeWatch
+	typeScratch
 )
 
 const valueVersion = 1

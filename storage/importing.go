@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"footfall/storage/day"
 	"footfall/storage/file"
@@ -15,13 +16,16 @@ import (
 const importMark = 1<<32 - 1
 
 // Import adds whole days to a site, all or none of them. Days that hold data already are merged with what is added: its visitors
-// are other people. Until Commit nothing of it is visible, and a crash leaves nothing behind.
+// are other people. Until Commit nothing of it is visible, and a crash leaves nothing behind. Days may be added by several goroutines at
+// once; what goes into the same commit is then written together.
 type Import struct {
 	s     *Store
 	site  schema.Site
-	days  map[schema.Date]*publication
 	ended bool
-	err   error // of the Add that failed: some of its day may be in the file, so nothing can be committed
+
+	mu   sync.Mutex                   // guards all below
+	days map[schema.Date]*publication // nil while it is being sealed
+	err  error                        // of an Add that failed: some of its day may be in the file, so nothing can be committed
 }
 
 // Import begins an import. Errors: ErrNoSite, ErrSiteBusy.
@@ -44,52 +48,79 @@ func markKey(site schema.Site) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, uint32(site)), 0)
 }
 
-// Add seals a day that was built in memory and writes it, not yet visible. Each day can be added once. After a failure only Abort
-// is left.
-func (im *Import) Add(ctx context.Context, o *day.Open) error {
-	if im.err == nil {
-		im.err = im.add(ctx, o)
-	}
-	return im.err
-}
-
-func (im *Import) add(ctx context.Context, o *day.Open) error {
-	if im.ended || o.Site != im.site || im.days[o.Date] != nil {
-		return errors.New("import: internal error: day added twice, to another site or after the end")
-	}
-	v := o.View()
+// Add seals a day and writes it, not yet visible. Each day can be added once. After a failure only Abort is left.
+func (im *Import) Add(ctx context.Context, v *day.View) error {
 	if v.Rows == 0 {
 		return nil
 	}
-	if site, _ := im.s.book.Site(im.site); !follows(o, site) {
+	err := im.begin(v)
+	if err == nil {
+		err = im.add(ctx, v)
+	}
+	if err != nil {
+		im.mu.Lock()
+		defer im.mu.Unlock()
+		im.err = err
+	}
+	return err
+}
+
+// begin takes the day's place.
+func (im *Import) begin(v *day.View) error {
+	site, _ := im.s.book.Site(im.site)
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	_, twice := im.days[v.Date]
+	switch {
+	case im.err != nil:
+		return im.err
+	case im.ended || twice:
+		return errors.New("import: internal error: day added twice or after the end")
+	case !follows(v.Date, v.Begin, v.Zone, site):
 		return ErrMoved
 	}
-	p, err := im.s.prepare(dayKey{im.site, o.Date}, v)
+	im.days[v.Date] = nil
+	return nil
+}
+
+func (im *Import) add(ctx context.Context, v *day.View) error {
+	date := v.Date
+	p, err := im.s.prepare(dayKey{im.site, date}, v)
 	if err != nil {
-		return fmt.Errorf("import %s: %w", o.Date, dataError(err))
+		return fmt.Errorf("import %s: %w", date, dataError(err))
 	}
-	im.days[o.Date] = p
-	key := im.markKey()
-	plain := []byte{valueVersion}
-	for date, p := range im.days {
-		plain = binary.BigEndian.AppendUint32(dateBytes(plain, date), p.generation)
-	}
-	sealed := im.s.vault.Rest().Seal(nil, plain, place(file.Catalog, key, typeImport))
+	im.mu.Lock()
+	im.days[date] = p
+	im.mu.Unlock()
 	err = im.s.db.Commit(ctx, func(tx *file.Tx) error {
-		if err := tx.Put(file.Catalog, key, sealed); err != nil {
+		key := im.markKey()
+		if err := tx.Put(file.Catalog, key, im.s.vault.Rest().Seal(nil, im.mark(), place(file.Catalog, key, typeImport))); err != nil {
 			return err
 		}
 		return p.putChunks(tx)
 	})
 	if err != nil {
-		return fmt.Errorf("import %s: %w", o.Date, err)
+		return fmt.Errorf("import %s: %w", date, err)
 	}
 	p.chunks = nil // they are in the file; a long import must not hold them
 	return nil
 }
 
-// Commit makes all added days visible at once. It does not stop in between: once begun it is waited for even if ctx ends, since a caller
-// that gave up would not know whether to Abort.
+// mark returns the record that names every day written so far; those about to be written do no harm in it.
+func (im *Import) mark() []byte {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	plain := []byte{valueVersion}
+	for date, p := range im.days {
+		if p != nil {
+			plain = binary.BigEndian.AppendUint32(dateBytes(plain, date), p.generation)
+		}
+	}
+	return plain
+}
+
+// Commit makes all added days visible at once; every Add must have returned. It does not stop in between: once begun it is waited for
+// even if ctx ends, since a caller that gave up would not know whether to Abort.
 func (im *Import) Commit(ctx context.Context) error {
 	if im.ended {
 		return errors.New("import: internal error: committed after the end")
@@ -124,7 +155,7 @@ func (im *Import) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort removes what was added; where that fails, the next start does it. It does nothing after Commit.
+// Abort removes what was added; where that fails, the next start does it. Every Add must have returned. It does nothing after Commit.
 func (im *Import) Abort() error {
 	if im.ended {
 		return nil
@@ -135,6 +166,9 @@ func (im *Import) Abort() error {
 	}
 	err := im.s.db.Commit(context.Background(), func(tx *file.Tx) error {
 		for date, p := range im.days {
+			if p == nil {
+				continue
+			}
 			if err := tx.DeletePrefix(file.Days, generationPrefix(im.site, date, p.generation)); err != nil {
 				return err
 			}

@@ -7,6 +7,9 @@ const (
 	// longer for one fsync than all of them together fails the query.
 	maxStaleWait = 2 * time.Second
 
+	// scratchPiece bytes of a scratch file are sealed as one value: large enough that sealing costs little, small beside what any job holds.
+	scratchPiece = 256 << 10
+
 	// maxQueries run at once: one that fills memory leaves room for a small one, and more would only share the processors.
 	maxQueries = 2
 

@@ -60,7 +60,7 @@ func TestMakeRelease(t *testing.T) {
 	if err := o.Apply([]day.Row{row}); err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Add(t.Context(), o); err != nil {
+	if err := in.Add(t.Context(), o.View()); err != nil {
 		t.Fatal(err)
 	}
 	w.close(t)

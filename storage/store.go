@@ -207,6 +207,7 @@ func (s *Store) openFiles() error {
 	if err != nil {
 		return dataError(err)
 	}
+	removeScratch(s.cfg.Dir)
 	return s.openVault()
 }
 

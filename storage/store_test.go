@@ -204,7 +204,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := im.Add(ctx, imported()); err != nil {
+		if err := im.Add(ctx, imported().View()); err != nil {
 			t.Fatal(err)
 		}
 		return im
@@ -264,7 +264,7 @@ func TestImportEndsWithAFailedAdd(t *testing.T) {
 		if err := o.Apply([]day.Row{pageview(at, 0, 1, true, "/")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := im.Add(ctx, o); !errors.Is(err, context.Canceled) {
+		if err := im.Add(ctx, o.View()); !errors.Is(err, context.Canceled) {
 			t.Errorf("day %d: got %v, want context.Canceled", i, err)
 		}
 	}
@@ -275,6 +275,56 @@ func TestImportEndsWithAFailedAdd(t *testing.T) {
 		t.Errorf("abort: %v, %d events", err, s.Count(site.ID))
 	}
 	if err := s.Check(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Days may be added by several goroutines at once; all of them are there after the commit, and none after a death before it.
+func TestImportFromSeveralGoroutines(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	zone, _ := time.LoadLocation("Europe/Berlin")
+	s := mustOpen(t, dir, c)
+	site := mustSite(t, s)
+	const days = 40
+	for round := range 2 {
+		im, err := s.Import(site.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for worker := range 4 {
+			group.Go(func() {
+				for i := worker; i < days; i += 4 {
+					at := c.now.AddDate(0, 0, -i)
+					o := day.NewOpen(site.ID, schema.DateOf(at), schema.DateOf(at).Start(zone))
+					if err := errors.Join(o.Apply([]day.Row{pageview(at, 0, 1, true, "/")}), im.Add(ctx, o.View())); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if round == 0 { // the process dies
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s = mustOpen(t, dir, c); s.Count(site.ID) != 0 {
+				t.Fatalf("after a crash: %d events", s.Count(site.ID))
+			}
+			if err := s.Check(ctx, nil); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err := im.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.Count(site.ID); n != days {
+		t.Errorf("%d events, want %d", n, days)
+	}
+	if err := s.Check(ctx, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -409,7 +459,7 @@ func TestDurationsBeyond32Bits(t *testing.T) {
 	}
 	im, err := s.Import(site.ID)
 	if err == nil {
-		err = im.Add(context.Background(), o)
+		err = im.Add(context.Background(), o.View())
 	}
 	if err == nil {
 		err = im.Commit(context.Background())

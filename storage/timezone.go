@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"footfall/storage/account"
-	"footfall/storage/day"
 	"footfall/storage/schema"
 )
 
@@ -50,12 +49,12 @@ func (s *Store) SetTimezone(ctx context.Context, id schema.Site, timezone string
 // ErrMoved says that a day was built by a calendar that is no longer the site's.
 var ErrMoved = errors.New("the site's time zone was changed meanwhile; try again")
 
-// follows reports whether a day lies where the calendar of its site puts it.
-func follows(o *day.Open, site account.Site) bool {
+// follows reports whether a day lies where the calendar of its site puts it: in Unix seconds, and in the zone of that name.
+func follows(date schema.Date, begin int64, zone string, site account.Site) bool {
 	calendar, err := site.Calendar()
 	if err != nil {
 		return false
 	}
-	begin := calendar.Start(o.Date)
-	return begin.Equal(o.Begin) && begin.Location().String() == o.Begin.Location().String()
+	at := calendar.Start(date)
+	return at.Unix() == begin && at.Location().String() == zone
 }

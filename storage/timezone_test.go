@@ -95,7 +95,7 @@ func TestSetTimezone(t *testing.T) {
 	if err := o.Apply([]day.Row{pageview(ahead.Add(time.Hour), 0, 1, true, "/")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(im.Add(t.Context(), o), im.Commit(t.Context())); err != nil {
+	if err := errors.Join(im.Add(t.Context(), o.View()), im.Commit(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	set(kathmandu, account.ZoneChange{First: today + 1, Timezone: tokyo}, account.ZoneChange{First: today + 3, Timezone: york}, account.ZoneChange{First: today + 5, Timezone: kathmandu})
@@ -133,7 +133,7 @@ func TestImportAcrossAChange(t *testing.T) {
 		if err := o.Apply([]day.Row{pageview(old.Start(d).Add(time.Hour), 0, 1, true, "/")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := im.Add(t.Context(), o); !errors.Is(err, want) {
+		if err := im.Add(t.Context(), o.View()); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", d, err, want)
 		}
 	}

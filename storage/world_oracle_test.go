@@ -207,7 +207,7 @@ func (w *world) load(t tester, events []naive.Event, commit bool) {
 		if err := o.Apply(rows[d]); err != nil {
 			t.Fatalf("apply rows of %v: %v", d, err)
 		}
-		if err := in.Add(context.Background(), o); err != nil {
+		if err := in.Add(context.Background(), o.View()); err != nil {
 			t.Fatalf("add %v: %v", d, err)
 		}
 	}

@@ -23,16 +23,21 @@ type Table struct {
 }
 
 type state struct {
-	last  int64 // Unix seconds of the newest row, engagement included
-	visit uint32
+	last    int64 // Unix seconds of the newest row, engagement included
+	visit   uint32
+	visitor uint32
 }
 
 // NewTable returns a table that goes on after the visits already placed into the day, nil for an empty day.
 func NewTable(resume []day.Placed) *Table {
 	t := &Table{live: make(map[uint64]state, len(resume))}
 	for _, p := range resume {
-		if s, ok := t.live[p.Visitor]; !ok || p.Visit >= s.visit {
-			t.live[p.Visitor] = state{p.Last, p.Visit}
+		s, ok := t.live[p.Visitor]
+		if !ok {
+			s.visitor = uint32(len(t.live))
+		}
+		if !ok || p.Visit >= s.visit {
+			t.live[p.Visitor] = state{p.Last, p.Visit, s.visitor}
 		}
 		t.next = max(t.next, p.Visit+1)
 	}
@@ -41,9 +46,10 @@ func NewTable(resume []day.Placed) *Table {
 
 // Place is where a hit belongs.
 type Place struct {
-	Visit uint32 // counted from 0 in the order visits begin
-	New   bool   // the visit begins with this hit
-	Time  int64  // Unix seconds; never before the row of the visit that came last
+	Visit   uint32 // counted from 0 in the order visits begin
+	Visitor uint32 // counted from 0 in the order visitors come
+	New     bool   // the visit begins with this hit
+	Time    int64  // Unix seconds; never before the row of the visit that came last
 }
 
 // Observe places a hit of visitor at Unix time at. Engagement continues a visit but never begins one: without a live
@@ -57,13 +63,16 @@ func (t *Table) Observe(visitor uint64, at int64, name string) (p Place, ok bool
 		return Place{}, false
 	}
 	t.undoable, t.visitor, t.before, t.had, t.wasNew = true, visitor, s, known, begins
+	if !known {
+		s.visitor = uint32(len(t.live))
+	}
 	if begins {
-		s = state{at, t.next}
+		s.last, s.visit = at, t.next
 		t.next++
 	}
 	s.last = max(s.last, at)
 	t.live[visitor] = s
-	return Place{s.visit, begins, s.last}, true
+	return Place{s.visit, s.visitor, begins, s.last}, true
 }
 
 // Undo takes the last Observe back, for a hit that could not be stored after all. A second Undo does nothing.

@@ -83,7 +83,7 @@ func fill(b *testing.B, dir string, events int) {
 		if err := o.Apply(g.Rows(workload.Epoch+d, names)); err != nil {
 			b.Fatal(err)
 		}
-		if err := im.Add(ctx, o); err != nil {
+		if err := im.Add(ctx, o.View()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -109,7 +109,7 @@ func (g *Generator) fill(ctx context.Context, store *storage.Store, site account
 	})
 	add := func() error {
 		for o := range built {
-			if err := im.Add(ctx, o); err != nil {
+			if err := im.Add(ctx, o.View()); err != nil {
 				return err
 			}
 			events += o.Rows()

@@ -84,8 +84,8 @@ func TestLinesAreRecords(t *testing.T) {
 	lines := g.AppendLines(nil, workload.Epoch, table(t))
 	n := 0
 	for line := range bytes.Lines(lines) {
-		var r wire.Record
-		if err := wire.DecodeLine(line, &r); err != nil {
+		var l wire.Line
+		if err := l.Decode(line); err != nil {
 			t.Fatalf("line %d: %v: %s", n, err, line)
 		}
 		n++

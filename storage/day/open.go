@@ -182,7 +182,7 @@ func (o *Open) internLocked(r *Row) coded {
 	e := &r.Event
 	c := coded{
 		visit: r.Visit, time: e.Time, interactive: e.Interactive, scroll: e.ScrollDepth, engagement: e.EngagementMS,
-		name: o.nameLocked(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
+		name: o.name.name(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
 		countsAsEvent: e.Name != Engagement, hasScroll: e.ScrollDepth <= 100,
 	}
 	if r.New != nil {
@@ -218,12 +218,12 @@ func (o *Open) sparseLocked(key columnKey) *growingSparse {
 	return s
 }
 
-// nameLocked returns the code of an event name, or of Other where the day has too many.
-func (o *Open) nameLocked(name string) uint32 {
-	if _, known := o.name.index[name]; !known && len(o.name.words) >= MaxNames && name != Pageview && name != Engagement {
+// name returns the code of an event name, or of Other where the day has too many.
+func (g *growing) name(name string) uint32 {
+	if _, known := g.index[name]; !known && len(g.words) >= MaxNames && name != Pageview && name != Engagement {
 		name = Other
 	}
-	return o.name.code(name)
+	return g.code(name)
 }
 
 // addLocked appends one row to the columns.
