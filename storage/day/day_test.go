@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/storage/column"
 	"footfall/storage/day"
 	"footfall/storage/schema"
 
@@ -219,11 +220,13 @@ func FuzzOpenSealed(f *testing.F) {
 		Props: []day.Prop{{Key: "plan", Value: "pro"}}, Revenue: day.Revenue{Amount: "1", Currency: "EUR"}}}}); err != nil {
 		f.Fatal(err)
 	}
-	header, chunks, err := day.Seal(o.View())
-	if err != nil || len(chunks) != 1 {
-		f.Fatal(err, len(chunks))
+	for _, rows := range []int{1, day.PartRows} { // with totals and without
+		header, chunks, err := day.SealParts(rows, o.View())
+		if err != nil || len(chunks) != 1 {
+			f.Fatal(err, len(chunks))
+		}
+		f.Add(header, chunks[0])
 	}
-	f.Add(header, chunks[0])
 	f.Fuzz(func(t *testing.T, header, chunk []byte) {
 		v, err := day.OpenSealed(date, header, func(int) ([]byte, error) { return chunk, nil })
 		if err != nil || v.Rows > 1<<20 {
@@ -235,5 +238,19 @@ func FuzzOpenSealed(f *testing.F) {
 		}
 		_, _ = v.Hours()
 		_, _, _ = v.VisitorsWith("buy")
+		l, memory := day.NewLexicon(), &column.Decoder{}
+		for i := range min(v.Parts(), 8) {
+			p := v.Part(i, l, memory)
+			for id := range schema.Columns {
+				if schema.Columns[id].API != "" && schema.ID(id) != schema.EventProps {
+					_, _ = p.Numbered(schema.ID(id), l)
+					_, _, _ = p.Range(schema.ID(id))
+					_, _ = v.Lists(schema.ID(id), l)
+				}
+			}
+			_, _ = p.NumberedProp("plan", l)
+			_, _ = p.Numbers(schema.VisitDuration)
+			memory.Reset()
+		}
 	})
 }
