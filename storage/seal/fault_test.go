@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"footfall/storage/schema"
@@ -21,6 +23,7 @@ type memDevice struct {
 	log     []event
 	failAt  int  // index into log of the call that fails, -1 for none
 	applied bool // the failing call had its effect nevertheless
+	room    int  // bytes the disk has for it, 0 for no bound
 }
 
 type event struct {
@@ -45,6 +48,9 @@ func (d *memDevice) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (d *memDevice) WriteAt(b []byte, off int64) (int, error) {
+	if d.room > 0 && int(off)+len(b) > d.room {
+		return 0, &fs.PathError{Op: "write", Path: "vault", Err: syscall.ENOSPC}
+	}
 	fail := len(d.log) == d.failAt
 	if !fail || d.applied {
 		d.data = apply(d.data, off, b)
@@ -477,6 +483,48 @@ func TestOpenWritesAgain(t *testing.T) {
 	}
 }
 
+// TestFullDisk fills the disk of a vault: what needs more room is refused, all else goes on, and what was refused works when there
+// is room again.
+func TestFullDisk(t *testing.T) {
+	s := newSample(t)
+	dev := newDevice(s.image)
+	v, err := seal.OpenDevice(dev, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev.room = len(s.image) + 3*seal.PageSize
+	site := schema.Site(3)
+	for ; err == nil; site++ {
+		err = v.CreateSite(site)
+	}
+	if !errors.Is(err, syscall.ENOSPC) || site < 10 {
+		t.Fatalf("site %d: %v", site, err)
+	}
+	for gone := schema.Site(3); gone < 8; gone++ { // room for some pages of a rotation, not for all
+		if err := v.DestroySite(gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := v.Rotate(nextRecovery, born); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("rotate: %v", err)
+	}
+	if err := errors.Join(s.verify(v), v.Check()); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.Salt("Europe/Berlin", 101); err != nil {
+		t.Errorf("a salt on a full disk: %v", err)
+	}
+	if err := s.reopen(dev.data, false, func(s *sample, v *seal.Vault, image []byte, done bool) error {
+		return errors.Join(s.oneRecovery(image, done), s.oneMaster(v, image))
+	}); err != nil {
+		t.Error(err)
+	}
+	dev.room = 0
+	if err := errors.Join(v.CreateSite(site), v.Rotate(nextRecovery, born), v.CreateSite(site+1), s.verify(v), v.Check()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDamage changes each byte of a vault in turn. Each time: a typed error, or the right answers.
 func TestDamage(t *testing.T) {
 	s := newSample(t)
@@ -594,12 +642,23 @@ func FuzzVault(f *testing.F) {
 				seal.FixSum(image[i : i+seal.PageSize])
 			}
 		}
-		v, err := seal.OpenDevice(newDevice(image), raw)
+		dev := newDevice(image)
+		v, err := seal.OpenDevice(dev, raw)
 		var newer seal.ErrNewer
 		switch {
 		case err == nil:
 			v.Check()
 			v.Site(1)
+			if v.Rotate("", born) != nil {
+				return
+			}
+			again, err := seal.OpenDevice(newDevice(dev.data), raw)
+			if err != nil {
+				t.Fatalf("after a rotation: %v", err)
+			}
+			if err := again.Check(); err != nil || len(again.Notes()) > 0 {
+				t.Errorf("after a rotation: %v, %q", err, again.Notes())
+			}
 		case !errors.Is(err, seal.ErrVaultDamaged) && !errors.Is(err, seal.ErrWrongKey) && !errors.As(err, &newer):
 			t.Errorf("not a typed error: %v", err)
 		}

@@ -1,73 +1,135 @@
 package seal_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"footfall/storage/schema"
 	"footfall/storage/seal"
 )
 
-// The files in testdata/v1 were made once by version 1. They are never made again: what a version has written every later one reads.
+// The files in testdata/v1 and testdata/v2 were made once by programs of these formats. They are never made again: what a version has
+// written every later one reads.
 
 var goldenPlace = seal.Place{Bucket: 4, Key: []byte{0, 0, 0, 7, 0, 0, 0x4f, 0xe6}, Type: 2, Version: 1}
 
-func TestGolden(t *testing.T) {
-	var recovery, salt, purpose, password string
-	expected, err := os.Open("testdata/v1/expected.txt")
+// golden is a vault of an old format and what must be found in it.
+type golden struct {
+	dir, path                         string // of the original; of a copy
+	recovery, salt, purpose, password string
+	day                               schema.Date
+	keys                              map[string]seal.KeySource
+}
+
+func openGolden(t *testing.T, version int) *golden {
+	t.Helper()
+	g := &golden{dir: fmt.Sprintf("testdata/v%d", version), path: filepath.Join(t.TempDir(), "footfall.vault"), day: map[int]schema.Date{1: 20454, 2: 20777}[version]}
+	expected, err := os.Open(filepath.Join(g.dir, "expected.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer expected.Close()
-	if _, err := fmt.Fscanf(expected, "recovery %s\nsalt %s\npurpose %s\npassword %s\n", &recovery, &salt, &purpose, &password); err != nil {
+	if _, err := fmt.Fscanf(expected, "recovery %s\nsalt %s\npurpose %s\npassword %s\n", &g.recovery, &g.salt, &g.purpose, &g.password); err != nil {
 		t.Fatal(err)
 	}
-	original, err := os.ReadFile("testdata/v1/footfall.vault")
-	if err != nil {
+	if err := os.WriteFile(g.path, g.read(t, "footfall.vault"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "footfall.vault")
-	if err := os.WriteFile(path, original, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, key := range map[string]seal.KeySource{
-		"key file":   {File: "testdata/v1/footfall.key"},
+	g.keys = map[string]seal.KeySource{
+		"key file":   {File: filepath.Join(g.dir, "footfall.key")},
 		"passphrase": {Passphrase: []byte("correct horse battery staple")},
-		"recovery":   {Recovery: recovery},
-	} {
-		v := mustOpen(t, path, key)
-		if len(v.Notes()) != 0 {
-			t.Errorf("%s: %q", name, v.Notes())
-		}
-		if got := v.PurposeKey("golden"); fmt.Sprintf("%x", got) != purpose {
-			t.Errorf("%s: purpose key %x", name, got)
-		}
-		if got := mustSalt(t, v, "Europe/Berlin", 20454); fmt.Sprintf("%x", got) != salt {
-			t.Errorf("%s: salt %x", name, got)
-		}
-		if got, err := mustSite(t, v, 7).Open(nil, mustRead(t, "site7.sealed"), goldenPlace); string(got) != "a visit became a number" {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-		if _, err := v.Rest().Open(nil, mustRead(t, "rest.sealed"), seal.Place{Bucket: 5, Key: []byte("k"), Type: 1, Version: 1}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := v.Check(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		v.Close()
+		"recovery":   {Recovery: g.recovery},
 	}
-	if ok, _, err := seal.VerifyPassword(password, "correct horse battery staple"); !ok {
-		t.Errorf("password: %v", err)
+	return g
+}
+
+func (g *golden) read(t testing.TB, name string) []byte {
+	t.Helper()
+	return mustReadFile(t, filepath.Join(g.dir, name))
+}
+
+// holds checks what the vault holds.
+func (g *golden) holds(t *testing.T, name string, v *seal.Vault) {
+	t.Helper()
+	if len(v.Notes()) != 0 {
+		t.Errorf("%s: %q", name, v.Notes())
 	}
-	if after := mustReadFile(t, path); string(after) != string(original) {
-		t.Error("opening a whole vault changed it")
+	if got := mustSalt(t, v, "Europe/Berlin", g.day); fmt.Sprintf("%x", got) != g.salt {
+		t.Errorf("%s: salt %x", name, got)
+	}
+	if got, err := mustSite(t, v, 7).Open(nil, g.read(t, "site7.sealed"), goldenPlace); string(got) != "a visit became a number" {
+		t.Errorf("%s: %q, %v", name, got, err)
+	}
+	if _, err := v.Rest().Open(nil, g.read(t, "rest.sealed"), seal.Place{Bucket: 5, Key: []byte("k"), Type: 1, Version: 1}); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	if err := v.Check(); err != nil {
+		t.Errorf("%s: %v", name, err)
 	}
 }
 
-func mustRead(t testing.TB, name string) []byte {
-	t.Helper()
-	return mustReadFile(t, filepath.Join("testdata/v1", name))
+func TestGolden(t *testing.T) {
+	made := time.Date(2026, 11, 20, 8, 30, 0, 0, time.UTC)
+	for version, want := range map[int]string{
+		1: fmt.Sprint([]time.Time{{}, {}, {}}),
+		2: fmt.Sprint([]time.Time{made, made.Add(2 * time.Hour), made.Add(3 * time.Hour)}),
+	} {
+		g := openGolden(t, version)
+		for name, key := range g.keys {
+			name = fmt.Sprintf("format %d, %s", version, name)
+			v := mustOpen(t, g.path, key)
+			if got := v.PurposeKey("golden"); fmt.Sprintf("%x", got) != g.purpose {
+				t.Errorf("%s: purpose key %x", name, got)
+			}
+			g.holds(t, name, v)
+			var times []time.Time
+			for _, slot := range v.Outline().Slots() {
+				times = append(times, slot.Made)
+			}
+			if got := fmt.Sprint(times); got != want {
+				t.Errorf("%s: slots made %s, want %s", name, got, want)
+			}
+			v.Close()
+		}
+		if ok, _, err := seal.VerifyPassword(g.password, "correct horse battery staple"); !ok {
+			t.Errorf("password: %v", err)
+		}
+		if after := mustReadFile(t, g.path); !bytes.Equal(after, g.read(t, "footfall.vault")) {
+			t.Errorf("opening a whole vault of format %d changed it", version)
+		}
+	}
+}
+
+// TestGoldenGoesOn changes a vault of each old format with each of its keys. It is one of the newest format then, and holds the same.
+func TestGoldenGoesOn(t *testing.T) {
+	for version := 1; version <= seal.Format; version++ {
+		for opener := range openGolden(t, version).keys {
+			g, name := openGolden(t, version), fmt.Sprintf("format %d, %s", version, opener)
+			v := mustOpen(t, g.path, g.keys[opener])
+			if err := v.Rotate("", born); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			g.holds(t, name, v)
+			v.Close()
+			if image := mustReadFile(t, g.path); image[9] != seal.Format {
+				t.Errorf("%s: it has format %d now", name, image[9])
+			}
+			for other, key := range g.keys {
+				v, err := seal.OpenVault(g.path, key)
+				if other == opener && err == nil {
+					g.holds(t, name+", opened again", v)
+					v.Close()
+				} else if other == opener || !errors.Is(err, seal.ErrWrongKey) {
+					t.Errorf("%s: then with the %s: %v", name, other, err)
+				}
+			}
+		}
+	}
 }
 
 func mustReadFile(t testing.TB, path string) []byte {
@@ -96,4 +158,45 @@ func ExampleSealer() {
 	//   1  nonce       61827ac68228cfc189eab555ad85e33386bee9385705e9c6
 	//  25  ciphertext  98ba33708add4e818d9f128ece696848d8a2c0863af81d
 	//  48  tag         e2011cbe03c244a7fc874237bf5f0b73
+}
+
+// What the header of a vault looks like, and its first key slot.
+func ExampleVault() {
+	b, err := os.ReadFile("testdata/v2/footfall.vault")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, field := range []struct {
+		at, size int
+		name     string
+	}{
+		{0, 8, "magic"}, {8, 2, "format"}, {10, 8, "generation"}, {18, 16, "store id"}, {34, 4, "pages"}, {38, 8, "master key made"},
+		{64, 1, "slot 0: a key file"}, {65, 1, "algorithm"}, {80, 16, "salt"}, {96, 24, "nonce"}, {120, 48, "sealed master key"}, {168, 8, "made"},
+		{64 + 128, 1, "slot 1: a recovery key"}, {64 + 256, 1, "slot 2: a passphrase"}, {64 + 258, 4, "passes"}, {64 + 262, 4, "KiB"}, {64 + 266, 1, "lanes"},
+		{1088, 4, "use of 16 pages"}, {4032, 32, "MAC"}, {4064, 32, "checksum"},
+	} {
+		fmt.Printf("%4d  %-22s  %x\n", field.at, field.name, b[field.at:field.at+field.size])
+	}
+	// Output:
+	//    0  magic                   46465641554c5400
+	//    8  format                  0002
+	//   10  generation              0000000000000006
+	//   18  store id                676f6c64656e2076657273696f6e2032
+	//   34  pages                   00000010
+	//   38  master key made         000000006b002128
+	//   64  slot 0: a key file      01
+	//   65  algorithm               01
+	//   80  salt                    46fea128fb1677e86f673f9924fc8572
+	//   96  nonce                   606d07e7d24479339aa4ea11f00fa898d2a758f27b344296
+	//  120  sealed master key       d022c71b497cc6ee02d6482c4c003f91e859ecb84f4e7214f4a9d53b83e4d62053f90714ee6cc5c5c4af3a888fdb8a0f
+	//  168  made                    000000006b000508
+	//  192  slot 1: a recovery key  03
+	//  320  slot 2: a passphrase    02
+	//  322  passes                  00000003
+	//  326  KiB                     00010000
+	//  330  lanes                   01
+	// 1088  use of 16 pages         100a0000
+	// 4032  MAC                     b64ab00b177f67f1c2d4b99e694a8f332a6a71f2546c4f79212ef88014e2f577
+	// 4064  checksum                a5b15d7f717c83955e343d287516ba3b1dd4d0f029667f82263521a5384c7d66
 }

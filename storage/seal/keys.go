@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"footfall/storage/schema"
 )
@@ -168,17 +169,30 @@ func (v *Vault) allocate(next *header, use byte) (page uint32, err error) {
 	if next.pages+growPages > maxPages {
 		return 0, fmt.Errorf("the vault is full: %d sites and time zones", maxPages)
 	}
-	for i := range uint32(growPages) {
-		if err := v.writeUnsynced(next.pages+i, encodePage(next.pages+i, useFree, nil)); err != nil {
-			return 0, err
-		}
-	}
-	if err := v.sync(); err != nil {
+	if err := v.grow(next.pages); err != nil {
 		return 0, err
 	}
 	next.pages += growPages
 	next.setUse(page, use)
 	return page, nil
+}
+
+// grow writes free pages behind the last one. No header names them yet, so a disk that has no room for them leaves nothing in doubt, and
+// the vault can be written to as before.
+func (v *Vault) grow(pages uint32) error {
+	write := func() error {
+		for i := range uint32(growPages) {
+			if err := v.writeUnsynced(pages+i, encodePage(pages+i, useFree, nil)); err != nil {
+				return err
+			}
+		}
+		return v.sync()
+	}
+	err := write()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		v.broken = nil
+	}
+	return err
 }
 
 // Check reads the vault again and compares it with what is in memory. It returns [ErrVaultDamaged] if they differ.

@@ -117,7 +117,6 @@ func (v *Vault) rotatable() error {
 // copyPages writes every data key and salt to a free page, sealed with fresh, and gives those pages their use in next. It tells
 // which page became which.
 func (v *Vault) copyPages(next *header, fresh *ring) (moved map[uint32]uint32, err error) {
-	moved = map[uint32]uint32{}
 	plains := map[uint32][]byte{}
 	defer func() {
 		for _, plain := range plains {
@@ -136,18 +135,24 @@ func (v *Vault) copyPages(next *header, fresh *ring) (moved map[uint32]uint32, e
 			return nil, fmt.Errorf("%w: the data key in slot %d: %w", ErrVaultDamaged, page, err)
 		}
 	}
-	for page, plain := range plains {
+	// All room is found before anything is written: a disk that is full leaves the free pages free.
+	moved = map[uint32]uint32{}
+	for page := range plains {
 		if moved[page], err = v.allocate(next, useData); err != nil {
 			return nil, err
 		}
+	}
+	for _, s := range v.salts {
+		if moved[s.page], err = v.allocate(next, useSalt); err != nil {
+			return nil, err
+		}
+	}
+	for page, plain := range plains {
 		if err := v.writeUnsynced(moved[page], fresh.dataPage(moved[page], plain)); err != nil {
 			return nil, err
 		}
 	}
 	for zone, s := range v.salts {
-		if moved[s.page], err = v.allocate(next, useSalt); err != nil {
-			return nil, err
-		}
 		if err := v.writeUnsynced(moved[s.page], fresh.saltPage(moved[s.page], zone, s)); err != nil {
 			return nil, err
 		}

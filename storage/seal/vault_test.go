@@ -237,6 +237,9 @@ func FuzzReadKey(f *testing.F) {
 		if err != nil && !errors.Is(err, seal.ErrNotKey) && !errors.Is(err, seal.ErrKeyTypo) {
 			t.Error(err)
 		}
+		if phrase, err := seal.ReadPassphrase(strings.NewReader(text)); err == nil && !strings.HasPrefix(text, string(phrase)) || err != nil && !errors.Is(err, seal.ErrNotPassphrase) {
+			t.Errorf("passphrase %q, %v", phrase, err)
+		}
 		if _, err := seal.ParseRecovery(text); err != nil && !errors.Is(err, seal.ErrNotKey) && !errors.Is(err, seal.ErrKeyTypo) {
 			t.Error(err)
 		}
