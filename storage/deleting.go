@@ -166,11 +166,10 @@ func (s *Store) withCuts(key dayKey, d *Deletion, do func(*cuts) error) error {
 	s.mu.RUnlock()
 	var err error
 	if sealed {
-		v, release, err := s.sealedView(key, e)
+		v, err := s.readSealed(key, e) // not from the cache: its columns would stay there
 		if err != nil {
 			return err
 		}
-		defer release()
 		c.parts++
 		if c.sealed, err = d.cut(v); err != nil {
 			return err
