@@ -163,6 +163,9 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, errNoRoom), errors.Is(err, storage.ErrBusy), errors.Is(err, errDayEnded), errors.Is(err, storage.ErrDayClosed):
 		status, retry = http.StatusServiceUnavailable, retryBusy
 		fields = wire.FieldErrors{"request": {"the server has too much to do, try again"}}
+	case errors.Is(err, storage.ErrFull):
+		status, retry = http.StatusServiceUnavailable, retryFull
+		fields = wire.FieldErrors{"request": {"the server's disk is full, try again later"}}
 	case errors.Is(err, storage.ErrPoisoned):
 		status, retry = http.StatusServiceUnavailable, retryBroken
 		fields = wire.FieldErrors{"request": {"the server cannot store events now, try again later"}}

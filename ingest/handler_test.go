@@ -299,6 +299,8 @@ func TestRefusals(t *testing.T) {
 		logged bool
 	}{
 		"busy":                 {fmt.Errorf("x: %w", storage.ErrBusy), nil, "1", false},
+		"full":                 {fmt.Errorf("x: %w", storage.ErrFull), nil, "5", false},
+		"the disk gets full":   {nil, storage.ErrFull, "5", false},
 		"poisoned":             {storage.ErrPoisoned, nil, "30", false},
 		"the commit fails":     {nil, storage.ErrPoisoned, "30", false},
 		"the day stays closed": {storage.ErrDayClosed, nil, "1", false},

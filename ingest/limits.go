@@ -16,8 +16,10 @@ const (
 	// maxAttempts bounds how often an event is placed anew because its day ended or was replaced meanwhile.
 	maxAttempts = 4
 
-	// Seconds a client is asked to wait: a full queue drains in a moment, a poisoned store needs a restart.
+	// Seconds a client is asked to wait: a full queue drains in a moment, room on a disk is noticed within some seconds, a poisoned
+	// store needs a restart.
 	retryBusy   = "1"
+	retryFull   = "5"
 	retryBroken = "30"
 
 	// maxShownLines is how many bad lines an import reports one by one, and maxShownReasons how many different reasons it counts after.

@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,4 +373,91 @@ func TestLiveAndImportAgree(t *testing.T) {
 			t.Fatal(d)
 		}
 	})
+}
+
+// flood sends pageviews of a site until n are accepted or the disk is full, and returns how many were acknowledged.
+func flood(t *testing.T, h http.Handler, domain string, n int64) int64 {
+	var senders sync.WaitGroup
+	var sent, accepted atomic.Int64
+	for range 8 {
+		senders.Go(func() {
+			for accepted.Load() < n {
+				i := sent.Add(1)
+				body := fmt.Sprintf(`{"n":"pageview","d":%q,"u":"https://%s/%d/%01500d"}`, domain, domain, n, i)
+				r := httptest.NewRequest("POST", "/api/event", strings.NewReader(body))
+				r.RemoteAddr = fmt.Sprintf("203.0.113.%d:1", i%50)
+				r.Header.Set("User-Agent", chrome)
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				switch {
+				case w.Code == http.StatusAccepted:
+					accepted.Add(1)
+				case w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "5":
+					return
+				default:
+					t.Errorf("answered %d %s", w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	return accepted.Load()
+}
+
+// roomAgain is a log in which the file says that there is room again.
+type roomAgain chan struct{}
+
+func (c roomAgain) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("room on the disk again")) {
+		c <- struct{}{}
+	}
+	return len(p), nil
+}
+
+// TestFullDisk fills the file with events, makes room by removing another site, and goes on: what was acknowledged is counted once,
+// also after a restart, and nothing else is.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	clock := func() time.Time { return noon }
+	again := make(roomAgain, 10)
+	s, err := storage.Open(t.Context(), storage.Config{
+		Dir: dir, Create: true, Now: clock, MaxSize: 14 << 20, Logger: slog.New(slog.NewTextHandler(again, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := mustSite(t, s, "first.example", "UTC"), mustSite(t, s, "second.example", "UTC")
+	h, err := ingest.New(ingest.Config{Store: s, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flood(t, h, "second.example", 4000)
+	acked := flood(t, h, "first.example", 8000)
+	if !errors.Is(s.Healthy(), storage.ErrFull) {
+		t.Fatalf("after %d events the disk is not full: %v", acked, s.Healthy())
+	}
+	count := func() {
+		t.Helper()
+		if got := s.Count(first); got != acked {
+			t.Errorf("%d events, %d were acknowledged", got, acked)
+		}
+		if err := s.Check(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	count()
+	if err := s.RemoveSite(t.Context(), second, "test"); err != nil {
+		t.Fatal(err)
+	}
+	<-again
+	more := flood(t, h, "first.example", 300)
+	if acked += more; more < 300 {
+		t.Errorf("%d events found room", more)
+	}
+	count()
+	mustClose(t, s)
+	s = mustOpen(t, dir, clock)
+	defer s.Close()
+	count()
 }

@@ -28,6 +28,7 @@ type openDay struct {
 	next     *file.Pending // the op that will take pending, nil if none is queued
 	sequence uint64
 	closed   bool
+	refused  error // why rows were refused whose visits those that follow may belong to, until the day is opened again
 }
 
 func dateBytes(b []byte, d schema.Date) []byte {
@@ -60,12 +61,17 @@ func place(b file.Bucket, key []byte, kind byte) seal.Place {
 	return seal.Place{Bucket: byte(b), Key: key, Type: kind, Version: valueVersion}
 }
 
-// OpenDay returns the open day of a site, making it if there is none. While a deletion replaces it the caller waits. Errors: ErrNoSite,
-// ErrBusy.
+// OpenDay returns the open day of a site, making it if there is none. While a deletion replaces it the caller waits. Who appends goes on
+// from its Resume, when the rows appended before have ended. Errors: ErrNoSite, ErrBusy.
 func (s *Store) OpenDay(site schema.Site, date schema.Date) (*day.Open, error) {
 	od, err := s.openDay(dayKey{site, date})
 	if err != nil {
 		return nil, err
+	}
+	od.mu.Lock()
+	defer od.mu.Unlock()
+	if od.next == nil {
+		od.refused = nil
 	}
 	return od.open, nil
 }
@@ -183,7 +189,7 @@ type Commit interface {
 }
 
 // Append queues rows of an open day. They must come in the order in which their visits were numbered. Errors, with nothing queued:
-// ErrDayClosed, ErrBusy, ErrPoisoned.
+// ErrDayClosed, also where rows before these were refused and the day must be opened again; ErrBusy, ErrFull, ErrPoisoned.
 func (s *Store) Append(o *day.Open, rows ...day.Row) (Commit, error) {
 	s.mu.RLock()
 	od := s.days[dayKey{o.Site, o.Date}]
@@ -197,14 +203,14 @@ func (s *Store) Append(o *day.Open, rows ...day.Row) (Commit, error) {
 	}
 	od.mu.Lock()
 	defer od.mu.Unlock()
-	if od.closed {
+	if od.closed || od.refused != nil {
 		return nil, ErrDayClosed
 	}
 	if len(od.pending)+len(rows) > maxPendingRows || od.bytes+size > maxPendingBytes {
 		return nil, ErrBusy
 	}
 	if od.next == nil {
-		p := s.db.Submit(file.Op{Write: od.write, Done: od.done})
+		p := s.db.Submit(file.Op{Write: od.write, Done: od.done, Bulk: true})
 		if err := p.Refused(); err != nil {
 			return nil, err
 		}
@@ -235,9 +241,12 @@ func (od *openDay) write(tx *file.Tx) error {
 	od.mu.Lock()
 	rows := od.pending
 	od.pending, od.bytes, od.next = nil, 0, nil
-	first := od.sequence
+	first, refused := od.sequence, od.refused
 	od.mu.Unlock()
 	od.values = nil
+	if refused != nil {
+		return refused
+	}
 	// What is in the journal must replay, now and at every start: a row that would not is refused before it is durable.
 	if err := od.open.Fits(rows); err != nil {
 		return fmt.Errorf("append: internal error: %w", err)
@@ -264,11 +273,16 @@ func (od *openDay) put(tx *file.Tx, sequence uint64, value []byte) error {
 	return tx.Put(file.Journal, key, od.sealer.Seal(nil, value, place(file.Journal, key, typeJournal)))
 }
 
-// done makes rows visible once they are durable.
+// done makes rows visible once they are durable. Where they were refused, so are those numbered behind them, until the
+// day is opened again.
 func (od *openDay) done(err error) {
 	values := od.values
 	od.values = nil
-	if err != nil {
+	if err != nil { // the disk is full
+		od.open.Retract()
+		od.mu.Lock()
+		od.refused = err
+		od.mu.Unlock()
 		return
 	}
 	for _, v := range values {

@@ -250,6 +250,15 @@ func (s *Store) publish(key dayKey, views ...*day.View) (*publication, error) {
 	return p, nil
 }
 
+// size is about how many bytes the file needs for it.
+func (p *publication) size() int64 {
+	n := len(p.header)
+	for _, c := range p.chunks {
+		n += len(c)
+	}
+	return int64(n) + int64(n)/8 // each chunk fills its pages nearly
+}
+
 func (p *publication) putChunks(tx *file.Tx) error {
 	for i, c := range p.chunks {
 		k := chunkKey(p.key.site, p.key.date, p.generation, i)

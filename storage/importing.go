@@ -92,13 +92,16 @@ func (im *Import) add(ctx context.Context, v *day.View) error {
 	im.mu.Lock()
 	im.days[date] = p
 	im.mu.Unlock()
-	err = im.s.db.Commit(ctx, func(tx *file.Tx) error {
+	if err := im.s.db.Room(p.size()); err != nil {
+		return fmt.Errorf("import %s: %w", date, err)
+	}
+	err = im.s.db.Submit(file.Op{Bulk: true, Write: func(tx *file.Tx) error {
 		key := im.markKey()
 		if err := tx.Put(file.Catalog, key, im.s.vault.Rest().Seal(nil, im.mark(), place(file.Catalog, key, typeImport))); err != nil {
 			return err
 		}
 		return p.putChunks(tx)
-	})
+	}}).Wait(ctx)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", date, err)
 	}

@@ -17,7 +17,8 @@ import (
 const maxPause = time.Minute
 
 // Maintain destroys the salts of days that are over, writes down counts of dropped events, seals the days that are over, and drops those
-// beyond the retention of their site. It returns when it wants to be called next: at the next local midnight of a site, and at least every minute.
+// beyond the retention of their site. What a full disk has no room for waits for the next call, without an error. It returns when it wants
+// to be called next: at the next local midnight of a site, and at least every minute.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, err error) {
 	next = now.Add(maxPause)
 	defer s.rest(now)
@@ -36,7 +37,12 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 			next = midnight
 		}
 	}
-	return next, errors.Join(append(faults, s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now))...)
+	for _, err := range []error{s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now)} {
+		if !errors.Is(err, ErrFull) { // said once, by the file
+			faults = append(faults, err)
+		}
+	}
+	return next, errors.Join(faults...)
 }
 
 // today returns which day it is for whom a salt is named after: a zone or a site.
@@ -77,7 +83,7 @@ func (s *Store) sealFinished(ctx context.Context, now time.Time) error {
 		if !s.hold(k.site) {
 			continue // an import is at work; the next call finds the day again
 		}
-		if err := s.seal(ctx, k); err != nil {
+		if err := s.seal(ctx, k); err != nil && !errors.Is(err, ErrFull) {
 			errs = append(errs, fmt.Errorf("seal %s of site %d: %w", k.date, k.site, err))
 		}
 		s.free(k.site)
@@ -103,8 +109,14 @@ func (s *Store) seal(ctx context.Context, key dayKey) error {
 		s.mu.Unlock()
 		return nil
 	}
+	if err := s.db.Room(0); err != nil { // much work for nothing
+		return err
+	}
 	p, err := s.prepare(key, v)
 	if err != nil {
+		return err
+	}
+	if err := s.db.Room(p.size()); err != nil {
 		return err
 	}
 	// Once queued it cannot be called off: whoever gave up here would free the site while its next generation is being written.

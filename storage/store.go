@@ -43,6 +43,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"footfall/storage/account"
@@ -67,6 +68,7 @@ var (
 	ErrMissing       = errors.New("no Footfall data here")
 	ErrPoisoned      = file.ErrPoisoned // a commit failed: nothing is written any more, reading goes on
 	ErrBusy          = file.ErrBusy     // the disk does not keep up
+	ErrFull          = file.ErrFull     // the disk has no room: the same is accepted when there is
 	ErrDayClosed     = errors.New("the day is closed")
 	ErrNoSite        = errors.New("no such site")
 	ErrClosed        = file.ErrClosed
@@ -89,7 +91,7 @@ type Config struct {
 	NoRecovery bool
 	Now        func() time.Time
 	Logger     *slog.Logger
-	// MaxSize bounds the data file in bytes; 0 does not. A full file refuses events and answers queries.
+	// MaxSize bounds the data file in bytes; 0 does not. At its bound it is like a full disk: it refuses events and answers queries.
 	MaxSize int
 	// PartRows is about how many rows a part of a sealed day has; 0 is day.PartRows. Tests set less.
 	PartRows int
@@ -269,6 +271,14 @@ func (s *Store) empty() (bool, error) {
 	return true, nil
 }
 
+// diskError marks what failed for want of room on the disk.
+func diskError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
 // dataError marks what the file, the seal or a decoder calls damaged.
 func dataError(err error) error {
 	if errors.Is(err, file.ErrDamaged) || errors.Is(err, seal.ErrDamaged) || errors.Is(err, account.ErrDamaged) {
@@ -300,7 +310,7 @@ func (s *Store) load(ctx context.Context) (err error) {
 // Close seals nothing and loses nothing: what waits is committed, the open days come back from the journal.
 func (s *Store) Close() error {
 	err := s.flushDrops(context.Background())
-	if s.db.Poisoned() != nil {
+	if s.db.Poisoned() != nil || errors.Is(err, ErrFull) {
 		err = nil // said when it happened; dropped counts are not worth a failed stop
 	}
 	return errors.Join(err, s.closeFiles())
@@ -337,14 +347,20 @@ func (s *Store) Salt(site account.Site, date schema.Date) ([32]byte, error) {
 	if !calendar.Zoned(date) {
 		name = ownSalt + strconv.FormatUint(uint64(site.ID), 10)
 	}
-	return s.vault.Salt(name, date)
+	salt, err := s.vault.Salt(name, date)
+	return salt, diskError(err)
 }
 
 // ownSalt and the number of a site name the salt of a day that is the site's alone. No zone has such a name.
 const ownSalt = "site "
 
-// Healthy returns nil, or why events are refused.
-func (s *Store) Healthy() error { return s.db.Poisoned() }
+// Healthy returns nil, or why events are refused: ErrPoisoned, ErrFull.
+func (s *Store) Healthy() error {
+	if err := s.db.Poisoned(); err != nil {
+		return err
+	}
+	return s.db.Full()
+}
 
 // Stats describes the data file.
 func (s *Store) Stats() file.Stats { return s.db.Stats() }

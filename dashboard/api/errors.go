@@ -45,6 +45,7 @@ const (
 	textTooLong    = "The request body is too long."
 	textTooSlow    = "The query took too long. Ask for fewer days or fewer dimensions."
 	textBusy       = "The server is busy. Try again in a moment."
+	textFull       = "The server's disk is full. Its log and `footfall reclaim --help` say what to do."
 	textWriteFault = "The server cannot write at the moment. Its log says why."
 )
 
@@ -70,6 +71,7 @@ var statuses = []struct {
 	{storage.ErrSiteBusy, http.StatusConflict, ""},
 	{seal.ErrBusy, http.StatusTooManyRequests, textBusy},
 	{storage.ErrBusy, http.StatusServiceUnavailable, textBusy},
+	{storage.ErrFull, http.StatusServiceUnavailable, textFull},
 	{storage.ErrPoisoned, http.StatusServiceUnavailable, textWriteFault},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, textTooSlow},
 }

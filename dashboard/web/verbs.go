@@ -47,6 +47,9 @@ func (v *Healthcheck) Ask() error {
 	if json.NewDecoder(io.LimitReader(answer.Body, 1<<10)).Decode(&ours) != nil || ours.Storage == "" {
 		return fmt.Errorf("what answers on %s is no Footfall server: --listen names another place", address.Host)
 	}
+	if ours.Storage == "full" {
+		return fmt.Errorf("server on %s refuses events: its disk is full: see `footfall reclaim --help`", address.Host)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("server on %s is not ready (status %d): its log says why", address.Host, answer.StatusCode)
 	}

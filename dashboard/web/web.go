@@ -19,6 +19,7 @@ import (
 	"footfall/dashboard/api"
 	"footfall/dashboard/auth"
 	"footfall/dashboard/metrics"
+	"footfall/storage"
 )
 
 // Config is what New needs.
@@ -179,13 +180,21 @@ func robots(w http.ResponseWriter, _ *http.Request) {
 
 func live(w http.ResponseWriter, _ *http.Request) { sendJSON(w, http.StatusOK, `{"ok":true}`) }
 
-// ready tells monitors whether events are accepted and numbers can be read. What is wrong stands in the log, not in public.
+// ready tells monitors whether events are accepted and numbers can be read. What else is wrong than a full disk stands in the
+// log, not in public.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.cfg.Ready != nil && s.cfg.Ready() != nil {
-		sendJSON(w, http.StatusInternalServerError, `{"storage":"error"}`)
-		return
+	var err error
+	if s.cfg.Ready != nil {
+		err = s.cfg.Ready()
 	}
-	sendJSON(w, http.StatusOK, `{"storage":"ok"}`)
+	switch {
+	case errors.Is(err, storage.ErrFull):
+		sendJSON(w, http.StatusInternalServerError, `{"storage":"full"}`)
+	case err != nil:
+		sendJSON(w, http.StatusInternalServerError, `{"storage":"error"}`)
+	default:
+		sendJSON(w, http.StatusOK, `{"storage":"ok"}`)
+	}
 }
 
 func sendJSON(w http.ResponseWriter, status int, body string) {

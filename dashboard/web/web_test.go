@@ -343,6 +343,13 @@ func TestHealth(t *testing.T) {
 	if err := check.Ask(); err == nil || !strings.Contains(err.Error(), "not ready") {
 		t.Errorf("got %v", err)
 	}
+	broken = fmt.Errorf("write: %w", storage.ErrFull)
+	if got, body := s.do(t, "anonymous", "GET", "/api/health", ""); got.StatusCode != 500 || body != `{"storage":"full"}` {
+		t.Errorf("got %d %s", got.StatusCode, body)
+	}
+	if err := check.Ask(); err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("got %v", err)
+	}
 	if got, body := s.do(t, "anonymous", "GET", "/api/system/health/live", ""); got.StatusCode != 200 || body != `{"ok":true}` {
 		t.Errorf("got %d %s", got.StatusCode, body)
 	}

@@ -43,7 +43,7 @@ const (
 // ErrJournal is wrapped by errors about a journal value that cannot be read.
 var ErrJournal = errors.New("journal value is damaged")
 
-// Encode returns the journal value of rows. The caller makes it durable and then calls Replay with it; values are replayed in the
+// Encode returns the journal value of rows. The caller makes it durable and then calls Replay with it, or Retract; values are replayed in the
 // order they were encoded.
 func (o *Open) Encode(rows []Row) []byte {
 	o.mu.Lock()
@@ -147,6 +147,15 @@ func (o *Open) appendNewWordsLocked(b []byte) []byte {
 	return b
 }
 
+// Retract forgets the values encoded since the last Replay: they did not become durable. The next value brings their words again.
+func (o *Open) Retract() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range o.dictionaries {
+		d.journaled = d.durable
+	}
+}
+
 // Replay adds the rows of a journal value.
 func (o *Open) Replay(value []byte) error {
 	o.mu.Lock()
@@ -210,6 +219,7 @@ func (o *Open) replayWordsLocked(r *reader) error {
 	}
 	// Live, later words may be known by now but not journaled.
 	d.journaled = max(d.journaled, first+n)
+	d.durable = max(d.durable, first+n)
 	return nil
 }
 

@@ -45,12 +45,14 @@ type Open struct {
 	rehearsed int
 }
 
-// growing is a column under way. Words from journaled on have not been written to a journal value yet.
+// growing is a column under way. Words from journaled on have not been written to a journal value yet; those before durable are in one
+// that is on disk.
 type growing struct {
 	codes     []uint32
 	words     []string
 	index     map[string]uint32
 	journaled int
+	durable   int
 }
 
 type growingSparse struct {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Op is a change. Write makes it, inside a commit that it may share with other ops; it should do nothing fallible
@@ -16,9 +17,13 @@ import (
 //
 // Done, which may be nil, is called exactly once for every op that was queued, on the committing goroutine, right
 // after the commit and before those who wait wake up. It must be quick and must not wait for another op.
+//
+// Bulk says that the op is one of many or a large one, such as events. When the disk gets full, bulk ops are refused first, so that there is
+// room for what helps: deletions, and those who log in to look.
 type Op struct {
 	Write func(*Tx) error
 	Done  func(error)
+	Bulk  bool
 }
 
 // Pending is an op that was handed to [DB.Submit].
@@ -53,7 +58,8 @@ func (p *Pending) Started() bool { return p.started.Load() }
 func (p *Pending) Refused() error { return p.refused }
 
 // Submit queues an op and returns at once. Ops are written in the order of their submission. The commit under way
-// gathers the next batch; there is no timer. It is refused with [ErrBusy], [ErrPoisoned] or [ErrClosed].
+// gathers the next batch; there is no timer. It is refused with [ErrBusy], [ErrPoisoned] or [ErrClosed], and a bulk op with
+// [ErrFull], which any op may also end with. Then nothing of it was written and others may be tried.
 func (db *DB) Submit(op Op) *Pending {
 	p := &Pending{op: op, done: make(chan struct{})}
 	db.mu.Lock()
@@ -62,6 +68,8 @@ func (db *DB) Submit(op Op) *Pending {
 		p.refused = ErrClosed
 	case cause != nil:
 		p.refused = cause
+	case op.Bulk && db.room.full.Load():
+		p.refused = ErrFull
 	case len(db.queue) >= MaxQueued:
 		p.refused = ErrBusy
 	default:
@@ -116,16 +124,20 @@ func (db *DB) run() {
 	var batch []*Pending
 	for {
 		db.mu.Lock()
-		for len(db.queue) == 0 && !db.closing {
+		for len(db.queue) == 0 && !db.closing && !db.probe {
 			db.wake.Wait()
 		}
-		if len(db.queue) == 0 {
+		if len(db.queue) == 0 && db.closing {
 			db.mu.Unlock()
 			return
 		}
-		batch, db.queue = db.queue, batch[:0]
+		probe := db.probe
+		batch, db.queue, db.probe = db.queue, batch[:0], false
 		db.mu.Unlock()
 
+		if probe {
+			db.probeRoom()
+		}
 		for rest := batch; len(rest) > 0; {
 			n := db.commit(rest)
 			rest = rest[n:]
@@ -145,25 +157,32 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		finish(batch, cause)
 		return len(batch)
 	}
-	after := db.sums
+	h, after := db.now.Load(), db.sums
+	t := &Tx{sums: &after, bulk: batch[0].op.Bulk}
 	err := db.update(func(tx *bolt.Tx) error {
-		t := &Tx{tx: tx, sums: &after}
+		t.tx = tx
 		for _, p := range batch {
+			if t.bytes >= MaxBatchBytes || p.op.Bulk != t.bulk { // what is no room for the ones may be enough for the others
+				break
+			}
 			n++
 			p.started.Store(true)
 			p.err = t.run(p.op.Write)
 			if t.fatal != nil {
 				return t.fatal
 			}
-			if t.bytes >= MaxBatchBytes {
-				break
-			}
 		}
-		if !t.wrote {
+		if len(t.changes) == 0 {
 			return errNothing
 		}
-		return tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.encode())
+		if err := tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.encode()); err != nil {
+			return err
+		}
+		return db.admit(h, tx, t)
 	})
+	if errors.Is(err, berrors.ErrMaxSizeReached) {
+		err = db.again(t, &after)
+	}
 	switch {
 	case err == nil:
 		db.sums, db.changed = after, true
@@ -172,22 +191,30 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		finish(batch[:n], nil)
 	case errors.Is(err, errNothing):
 		finish(batch[:n], nil)
+	case errors.Is(err, ErrFull):
+		db.noteFull(err)
+		finish(batch[:n], err)
 	default:
-		cause := fmt.Errorf("%w: %w", ErrPoisoned, err)
-		db.poison.Store(&cause)
-		db.log.Error("a commit failed: nothing more is written until the next start", "error", err)
-		if !harmless(err) && !db.wedged.Load() {
-			if err := mark(db.path); err != nil {
-				db.log.Error("the file could not be marked for a rebuild: copy it before it is used again", "error", err)
-			}
-		}
 		n = max(n, 1) // the transaction may not have begun
 		for _, p := range batch[:n] {
 			p.err = nil // an op's own error does not count: whether it was taken back is not known either
 		}
-		finish(batch[:n], cause)
+		finish(batch[:n], db.fail(err))
 	}
 	return n
+}
+
+// fail poisons the file: a commit, or a sync, has failed with err.
+func (db *DB) fail(err error) error {
+	cause := fmt.Errorf("%w: %w", ErrPoisoned, err)
+	db.poison.Store(&cause)
+	db.log.Error("a commit failed: nothing more is written until the next start", "error", err)
+	if !harmless(err) && !db.wedged.Load() {
+		if err := mark(db.path); err != nil {
+			db.log.Error("the file could not be marked for a rebuild: copy it before it is used again", "error", err)
+		}
+	}
+	return cause
 }
 
 // finish ends ops that have no error of their own with err. All Dones run before anyone wakes.
@@ -214,5 +241,5 @@ func (db *DB) update(fn func(*bolt.Tx) error) (err error) {
 			err = damaged("a commit panicked: %v", r)
 		}
 	}()
-	return db.bolt.Update(fn)
+	return db.now.Load().bolt.Update(fn)
 }

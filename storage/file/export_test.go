@@ -73,3 +73,9 @@ func SwapRootKeys(t *testing.T, f *os.File) {
 
 // Harmless tells whether an error of a commit leaves the file fit for use.
 func Harmless(err error) bool { return harmless(err) }
+
+// SetLimit changes how large the file may get. It is to be called inside a Write.
+func SetLimit(db *DB, limit int64) { db.room.limit = limit }
+
+// Doubt makes the disk one that promises nothing. It is to be called inside a Write.
+func Doubt(db *DB) { db.room.known, db.room.doubtful = true, true }

@@ -72,6 +72,8 @@ var (
 	ErrPoisoned = errors.New("a commit failed and nothing more is written")
 	// ErrBusy means that [MaxQueued] changes wait already. Nothing was queued; try again later.
 	ErrBusy = errors.New("too many changes wait for the disk")
+	// ErrFull means that the disk has no room for a change. Nothing was changed; when there is room the same change is accepted.
+	ErrFull = errors.New("the disk is full")
 	// ErrClosed means that Close was called before.
 	ErrClosed = errors.New("the data file is closed")
 )
@@ -87,7 +89,7 @@ func (e ErrNewer) Error() string {
 type Config struct {
 	Path    string
 	Logger  *slog.Logger // nil: silent
-	MaxSize int          // bytes the file may have, 0 for no limit; for tests of a full disk
+	MaxSize int          // bytes the file may have, 0 for no limit: beyond them the disk counts as full
 	Format  int          // newest format that is known, 0 for [Format]; for tests of migrations
 }
 

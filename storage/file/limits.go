@@ -27,8 +27,25 @@ const (
 
 	pageSize = 4096
 
-	// growBy bytes at a time the file gets longer; each growth costs an fsync.
+	// growBy bytes at a time, and what the commit at hand needs, the file gets longer; each growth costs an fsync.
 	growBy = 4 << 20
+
+	// What a commit may need beside its keys and values: branchRoom for the branches of a few trees, and a page for each of
+	// at most maxLeaves leaves. More may be needed, which is met by another try; a better guess would only save that.
+	branchRoom = 256 << 10
+	maxLeaves  = 1024
+
+	// keptBack bytes of a full disk are for ops that are not bulk: a few hundred deletions or logins.
+	keptBack = 1 << 20
+
+	// While the disk is full it is asked every probeEvery whether there are roomAgain bytes, enough for events for a while: so
+	// that they go on within seconds of space coming back, and do not stop and go at the edge.
+	probeEvery = time.Second
+	roomAgain  = keptBack + 1<<20
+
+	// doubtfulSpare bytes must be left on a disk that gives no blocks ahead: others may take what was there a moment ago, and
+	// file systems that copy what they change need some for themselves.
+	doubtfulSpare = 32 << 20
 
 	// maxDepth of the tree that the walk follows. A tree of 2^64 keys with two keys a page is no deeper.
 	maxDepth = 64

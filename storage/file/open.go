@@ -24,18 +24,19 @@ type DB struct {
 	id     [16]byte
 	newest int          // format that is understood
 	format atomic.Int64 // of the file
-	bolt   *bolt.DB
-	file   *os.File // bbolt's own; walks read through it
+	now    atomic.Pointer[handle]
 
 	loop sync.WaitGroup // the committing goroutine
 
-	mu      sync.Mutex // guards queue and closing
-	wake    sync.Cond  // queue has grown or closing was set
+	mu      sync.Mutex // guards queue, closing and probe
+	wake    sync.Cond  // queue has grown, or closing or probe was set
 	queue   []*Pending
 	closing bool
+	probe   bool // the disk was full: see whether it still is
 
 	sums    sums // the committing goroutine's
 	changed bool // the committing goroutine's: there was a commit, see Close
+	room    room
 
 	poison atomic.Pointer[error]
 	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
@@ -46,14 +47,19 @@ type DB struct {
 	commits, ops atomic.Uint64
 }
 
-func options(cfg Config, mapping int) *bolt.Options {
+// handle is an open bbolt file.
+type handle struct {
+	bolt *bolt.DB
+	file *os.File // bbolt's own; walks read through it
+}
+
+func options(mapping int) *bolt.Options {
 	return &bolt.Options{
 		Timeout:         lockTimeout,
 		NoFreelistSync:  true,
 		FreelistType:    bolt.FreelistMapType,
 		PageSize:        pageSize,
 		InitialMmapSize: mapping,
-		MaxSize:         cfg.MaxSize,
 	}
 }
 
@@ -134,7 +140,7 @@ func SyncDir(dir string) error {
 // disk before, it copies the file into a new one first (rebuild.go). Errors: fs.ErrNotExist,
 // [ErrRunning] after a second of waiting for the lock, [ErrNewer], [ErrDamaged].
 func Open(cfg Config) (*DB, error) {
-	db := &DB{path: cfg.Path, log: cfg.logger(), newest: cfg.format()}
+	db := &DB{path: cfg.Path, log: cfg.logger(), newest: cfg.format(), room: room{dir: filepath.Dir(cfg.Path), limit: int64(cfg.MaxSize)}}
 	db.wake.L = &db.mu
 	mapping := mapSize
 	err := db.open(cfg, mapping)
@@ -150,7 +156,6 @@ func Open(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data file %s: %w", cfg.Path, err)
 	}
-	db.bolt.AllocSize = growBy
 	db.loop.Go(db.run)
 	return db, nil
 }
@@ -163,7 +168,6 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	if err != nil {
 		return err
 	}
-	db.file = f
 	defer func() {
 		if r := recover(); r != nil {
 			err = damaged("bbolt could not open it: %v", r)
@@ -202,10 +206,24 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
 		return errRebuilt
 	}
-	opts := options(cfg, mapping(info.Size()))
+	h, err := openHandle(f, mapping(info.Size()))
+	if err != nil {
+		return err
+	}
+	db.now.Store(h)
+	return nil
+}
+
+// openHandle lets bbolt open f, which it closes when it is closed itself.
+func openHandle(f *os.File, mapping int) (*handle, error) {
+	opts := options(mapping)
 	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
-	db.bolt, err = bolt.Open(cfg.Path, 0o600, opts)
-	return err
+	b, err := bolt.Open(f.Name(), 0o600, opts)
+	if err != nil {
+		return nil, err
+	}
+	b.AllocSize = 0 // the file grows in room.go, not in bbolt
+	return &handle{b, f}, nil
 }
 
 // openLocked opens the file and takes its lock. The name may come to mean another file while this waits for the
@@ -254,15 +272,19 @@ func (db *DB) close() error {
 	db.loop.Wait()
 	db.closed.Store(true)
 
+	h := db.now.Load()
 	if db.wedged.Load() {
 		// bbolt's Close would wait for a lock that a panic has left behind.
-		return errors.Join(unlock(db.file), db.file.Close())
+		return errors.Join(unlock(h.file), h.file.Close())
 	}
 	var err error
 	if db.changed && db.Poisoned() == nil {
 		// bbolt has two meta pages and takes the older one where the newer one is not valid: after a crash that is
 		// right, later it would lose the last commit without a word. After an empty commit both say the same.
 		err = db.update(func(*bolt.Tx) error { return nil })
+		if err == nil {
+			err = trim(h)
+		}
 	}
-	return errors.Join(err, db.bolt.Close())
+	return errors.Join(err, h.bolt.Close())
 }

@@ -22,7 +22,7 @@ func (db *DB) view(fn func(*bolt.Tx) error) (err error) {
 			err = damaged("read: %v", r)
 		}
 	}()
-	err = db.bolt.View(fn)
+	err = db.now.Load().bolt.View(fn)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
@@ -149,19 +149,19 @@ var errMetaGone = errors.New("meta page is gone")
 // checkTree checks the tree of transaction txid, which the caller keeps open: so none of its pages is used again
 // while the walk reads them from the file.
 func (db *DB) checkTree(ctx context.Context, txid uint64, progress func(done, total int64)) error {
-	info, err := db.file.Stat()
+	info, err := db.now.Load().file.Stat()
 	if err != nil {
 		return err
 	}
 	for i := range int64(2) {
-		m, ok, err := readMeta(db.file, i)
+		m, ok, err := readMeta(db.now.Load().file, i)
 		if err != nil {
 			return err
 		}
 		if !ok || m.txid != txid {
 			continue
 		}
-		w, err := walk(ctx, db.file, info.Size(), m, db.newest, true, progress)
+		w, err := walk(ctx, db.now.Load().file, info.Size(), m, db.newest, true, progress)
 		if err != nil {
 			return err
 		}
@@ -189,10 +189,10 @@ func (db *DB) Stats() Stats {
 	if db.closed.Load() {
 		return s
 	}
-	if info, err := db.file.Stat(); err == nil {
+	if info, err := db.now.Load().file.Stat(); err == nil {
 		s.Size = info.Size()
 	}
-	b := db.bolt.Stats()
+	b := db.now.Load().bolt.Stats()
 	s.Free = int64(b.FreePageN+b.PendingPageN) * pageSize
 	if !db.wedged.Load() {
 		_ = db.view(func(tx *bolt.Tx) error {

@@ -50,14 +50,14 @@ func rebuild(f *os.File, path string, mapping int) error {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	from := options(Config{}, mapping)
+	from := options(mapping)
 	from.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	src, err := bolt.Open(path, 0o600, from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	to := options(Config{}, mapping)
+	to := options(mapping)
 	to.NoSync = true // one sync at the end
 	dst, err := bolt.Open(tmp.Name(), 0o600, to)
 	if err != nil {

@@ -11,12 +11,27 @@ import (
 // Tx is the changes of one [Op]. It is valid until the op's Write returns. When Write returns an error, the op's
 // changes are taken back and the other ops of the same commit stay.
 type Tx struct {
-	tx    *bolt.Tx
-	sums  *sums
-	bytes int
-	wrote bool
-	undo  []entry // of this op, oldest first
-	fatal error   // bbolt refused what it never should: the commit cannot go on
+	tx      *bolt.Tx
+	sums    *sums
+	bulk    bool // of the ops
+	bytes   int
+	changes []change // of all ops, oldest first, with those that were taken back
+	undo    []entry  // of this op, oldest first
+	fatal   error    // bbolt refused what it never should: the commit cannot go on
+}
+
+// change is a key that was set, or removed where value is nil.
+type change struct {
+	bucket     Bucket
+	key, value []byte
+}
+
+func (c change) apply(tx *bolt.Tx) error {
+	if b := tx.Bucket([]byte{byte(c.bucket)}); c.value != nil {
+		return b.Put(c.key, c.value)
+	} else {
+		return b.Delete(c.key)
+	}
 }
 
 // entry is what a key held before.
@@ -59,13 +74,14 @@ func (t *Tx) Put(b Bucket, key, value []byte) error {
 		return fmt.Errorf("put: %w", err)
 	}
 	old := bucket.Get(key)
-	t.undo = append(t.undo, entry{b, bytes.Clone(key), old, old != nil})
-	return t.put(bucket, b, key, value, old != nil)
+	key = bytes.Clone(key)
+	t.undo = append(t.undo, entry{b, key, old, old != nil})
+	return t.put(bucket, b, key, append(make([]byte, 0, len(value)), value...), old != nil)
 }
 
+// put sets a value. Both slices are kept until the commit.
 func (t *Tx) put(bucket *bolt.Bucket, b Bucket, key, value []byte, exists bool) error {
-	// bbolt keeps the value until the commit.
-	if err := bucket.Put(key, bytes.Clone(value)); err != nil {
+	if err := bucket.Put(key, value); err != nil {
 		t.fatal = fmt.Errorf("put: %w", err)
 		return t.fatal
 	}
@@ -73,7 +89,7 @@ func (t *Tx) put(bucket *bolt.Bucket, b Bucket, key, value []byte, exists bool) 
 		t.sums.flip(b, key, 1)
 	}
 	t.bytes += len(key) + len(value)
-	t.wrote = true
+	t.changes = append(t.changes, change{b, key, value})
 	return nil
 }
 
@@ -87,7 +103,8 @@ func (t *Tx) Delete(b Bucket, key []byte) error {
 	if old == nil {
 		return nil
 	}
-	t.undo = append(t.undo, entry{b, bytes.Clone(key), old, true})
+	key = bytes.Clone(key)
+	t.undo = append(t.undo, entry{b, key, old, true})
 	return t.delete(bucket, b, key)
 }
 
@@ -98,7 +115,7 @@ func (t *Tx) delete(bucket *bolt.Bucket, b Bucket, key []byte) error {
 	}
 	t.sums.flip(b, key, -1)
 	t.bytes += len(key)
-	t.wrote = true
+	t.changes = append(t.changes, change{b, key, nil})
 	return nil
 }
 
@@ -123,11 +140,12 @@ func (t *Tx) DeletePrefix(b Bucket, prefix []byte) error {
 
 // setFormat rewrites the format record. Nothing of the op may fail after it, since it is not undone.
 func (t *Tx) setFormat(id [16]byte, format int) error {
-	if err := t.tx.Bucket([]byte{byte(Meta)}).Put(keyFormat, encodeFormat(id, format)); err != nil {
+	c := change{Meta, keyFormat, encodeFormat(id, format)}
+	if err := c.apply(t.tx); err != nil {
 		t.fatal = fmt.Errorf("put format: %w", err)
 		return t.fatal
 	}
-	t.wrote = true
+	t.changes = append(t.changes, c)
 	return nil
 }
 
@@ -143,7 +161,7 @@ func (t *Tx) run(write func(*Tx) error) error {
 		bucket := t.tx.Bucket([]byte{byte(e.bucket)})
 		exists := bucket.Get(e.key) != nil
 		if e.existed {
-			t.put(bucket, e.bucket, e.key, e.value, exists)
+			t.put(bucket, e.bucket, e.key, bytes.Clone(e.value), exists)
 		} else if exists {
 			t.delete(bucket, e.bucket, e.key)
 		}
