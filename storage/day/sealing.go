@@ -231,7 +231,6 @@ func (w *writer) sets() error {
 
 // sparseWords puts the dictionaries of sparse columns, and the totals of properties.
 func (w *writer) sparseWords() error {
-	var d column.Decoder
 	for _, key := range w.v.sparseKeys() {
 		s := w.v.sparse[key]
 		if s == nil {
@@ -240,8 +239,7 @@ func (w *writer) sparseWords() error {
 		w.group()
 		w.put(kindWords, key.id, w.v.index(key), column.AppendWords(nil, s.Words))
 		if w.totals && key.id == schema.EventProps {
-			d.Reset()
-			totals, err := w.v.countRows(s.dense(d.Take(w.v.Rows)))
+			totals, err := w.v.countSparse(s)
 			if err != nil {
 				return err
 			}

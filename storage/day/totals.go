@@ -1,6 +1,7 @@
 package day
 
 import (
+	"slices"
 	"time"
 
 	"footfall/storage/column"
@@ -158,6 +159,68 @@ func (v *View) countRows(text *Text) (*Totals, error) {
 					visitor[c] = of[visit] + 1
 					t.Visitors[c]++
 				}
+			}
+		}
+	}
+	return t, nil
+}
+
+// countSparse is countRows of the dense column, by way of the rows that have a value: a day may have a thousand properties that few of
+// its rows have. What has none is what is left of the day.
+func (v *View) countSparse(s *SparseText) (*Totals, error) {
+	of, starts, names, err := v.shape()
+	if err != nil {
+		return nil, err
+	}
+	whole, err := v.Summary()
+	if err != nil {
+		return nil, err
+	}
+	events, err := v.Numbers(schema.VisitEvents)
+	if err != nil {
+		return nil, err
+	}
+	visitsOf, err := v.Numbers(schema.VisitVisitor)
+	if err != nil {
+		return nil, err
+	}
+	pageview, engagement := names.Code(Pageview), names.Code(Engagement)
+	t := newTotals(append([]string{""}, s.Words...))
+	t.Visitors[0], t.Visits[0], t.Pageviews[0], t.Events[0] = uint32(whole.Visitors), uint32(whole.Visits), uint32(whole.Pageviews), uint32(whole.Events)
+	last, visitor := make([]uint32, len(t.Words)), make([]uint32, len(t.Words)) // 1 + the last visit and visitor counted
+	visit, with, full := 0, uint32(0), uint32(0)                                // events of the visit that have a value; visits of its visitor without any other
+	for i, row := range s.Rows {
+		if int(row) >= int(starts[visit+1]) {
+			before := of[visit]
+			n, found := slices.BinarySearch(starts[visit+1:], row)
+			visit += n + int(bit(found))
+			with = 0
+			if of[visit] != before {
+				full = 0
+			}
+		}
+		name, c := names.Codes[row], s.Codes[i]+1
+		if name == engagement {
+			continue
+		}
+		t.Events[c]++
+		t.Events[0]--
+		if name == pageview {
+			t.Pageviews[c]++
+			t.Pageviews[0]--
+		}
+		if last[c] != uint32(visit)+1 {
+			last[c] = uint32(visit) + 1
+			t.Visits[c]++
+			if visitor[c] != of[visit]+1 {
+				visitor[c] = of[visit] + 1
+				t.Visitors[c]++
+			}
+		}
+		if with++; with == events[visit] {
+			t.Visits[0]--
+			if full++; full == visitsOf[of[visit]] {
+				t.Visitors[0]--
 			}
 		}
 	}

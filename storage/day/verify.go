@@ -66,6 +66,9 @@ func (s *sealed) asksFor(v *View, t streamID) bool {
 		return ok
 	}
 	switch index := int(t.index); {
+	case t.kind == kindMap:
+		of.index = 0
+		return t.part == ofDay && c.Kind == schema.String && index < len(schema.Columns) && has(kindWords, ofDay) && !has(kindCodes, 0)
 	case t.id == schema.EventProps && index >= len(v.Props):
 		return false
 	case t.kind == kindSet:
