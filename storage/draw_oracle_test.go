@@ -62,7 +62,32 @@ func drawPlace(t *rapid.T) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{schema.NewCalendar(zone), d}
+	return place{schema.NewCalendar(zone, drawChanges(t, zone, d)...), d}
+}
+
+// moves are zones a site may move to: near and far, over the date line, with half and quarter hours.
+var moves = []string{"Etc/UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Etc/GMT+12", "Australia/Lord_Howe"}
+
+func drawZone(t *rapid.T) *time.Location {
+	zone, err := time.LoadLocation(rapid.SampledFrom(moves).Draw(t, "move to"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// drawChanges draws changes of zone in the three days that have events.
+func drawChanges(t *rapid.T, zone *time.Location, d schema.Date) (changes []schema.Change) {
+	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "changes") {
+		next := schema.Change{First: d, Zone: drawZone(t)}
+		before := schema.NewCalendar(zone, changes...)
+		// Somebody has to ask for it on the day before.
+		if before.Zone(d).String() != next.Zone.String() && before.Start(d-1).Before(before.Start(d)) {
+			changes = append(changes, next)
+		}
+		d++
+	}
+	return changes
 }
 
 // Few values, so that events have them in common. The odd ones are words with a meaning in filters, words that differ in case
@@ -115,7 +140,7 @@ func drawAttributes(t *rapid.T) (a schema.Attributes) {
 // drawInstant draws an instant of one of three days from first on, most often one where something changes.
 func drawInstant(t *rapid.T, p place) int64 {
 	start := p.days.Start(p.day + schema.Date(rapid.IntRange(0, 2).Draw(t, "day"))).Unix()
-	hour := rapid.SampledFrom([]int64{0, 1, 2, 3, 10, 22, 23}).Draw(t, "hour")
+	hour := rapid.SampledFrom([]int64{0, 1, 2, 3, 10, 22, 23, 26, 48}).Draw(t, "hour")
 	second := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, 1799, 1800, 3599}), rapid.Int64Range(0, 3599)).Draw(t, "second")
 	return start + hour*3600 + second
 }

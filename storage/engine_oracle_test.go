@@ -210,9 +210,10 @@ func TestStore(t *testing.T) {
 			},
 			"Import": func(t *rapid.T) {
 				w.choose(t)
-				back := rapid.SampledFrom([]schema.Date{2, 2, 12, 40}).Draw(t, "back")
+				back := rapid.SampledFrom([]schema.Date{1, 2, 2, 12, 40}).Draw(t, "back")
+				ahead := schema.Date(even(t, 2, "ahead") / 3) // most files are of the past
 				events := slices.DeleteFunc(drawEvents(t, place{w.days, w.today() - back}), func(e naive.Event) bool {
-					return w.days.Date(e.Time) > w.today()
+					return w.days.Date(e.Time) > w.today()+ahead
 				})
 				w.load(t, events, even(t, 2, "commit") > 0)
 			},
@@ -226,6 +227,10 @@ func TestStore(t *testing.T) {
 			},
 			"Maintain": func(t *rapid.T) { w.maintain(t) },
 			"Reopen":   func(t *rapid.T) { w.reopen(t) },
+			"Move": func(t *rapid.T) {
+				w.choose(t)
+				w.move(t, drawZone(t))
+			},
 			"Delete": func(t *rapid.T) {
 				w.choose(t)
 				w.delete(t)

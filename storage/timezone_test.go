@@ -101,6 +101,12 @@ func TestSetTimezone(t *testing.T) {
 	set(kathmandu, account.ZoneChange{First: today + 1, Timezone: tokyo}, account.ZoneChange{First: today + 3, Timezone: york}, account.ZoneChange{First: today + 5, Timezone: kathmandu})
 	set(york, account.ZoneChange{First: today + 1, Timezone: tokyo}, account.ZoneChange{First: today + 3, Timezone: york})
 
+	// A clock that was ahead, and has counted, does the same.
+	c.now = calendar.Start(today + 7).Add(time.Hour)
+	mustAppend(t, s, mustOpenDay(t, s, site, today+7), pageview(c.now, 0, 1, true, "/"))
+	c.now = c.now.AddDate(0, 0, -5)
+	set(tokyo, account.ZoneChange{First: today + 1, Timezone: tokyo}, account.ZoneChange{First: today + 3, Timezone: york}, account.ZoneChange{First: today + 8, Timezone: tokyo})
+
 	for _, c := range []struct {
 		site schema.Site
 		zone string
@@ -109,6 +115,36 @@ func TestSetTimezone(t *testing.T) {
 		if _, err := s.SetTimezone(t.Context(), c.site, c.zone); !errors.Is(err, c.want) {
 			t.Errorf("site %d to %q: got %v, want %v", c.site, c.zone, err, c.want)
 		}
+	}
+}
+
+// TestLongDayIsSealedWhenItEnds looks at the first day after a move to the west: it takes events for 30 hours.
+func TestLongDayIsSealedWhenItEnds(t *testing.T) {
+	c := &clock{time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, filepath.Join(t.TempDir(), "data"), c)
+	site := mustSetTimezone(t, s, mustSite(t, s), "America/New_York")
+	begin := time.Date(2026, 7, 1, 22, 0, 0, 0, time.UTC)
+	o := mustOpenDay(t, s, site, mustDate(t, "2026-07-02"))
+	for i, hour := range []int{0, 23, 25, 29} {
+		c.now = begin.Add(time.Duration(hour) * time.Hour)
+		if next, err := s.Maintain(t.Context(), c.now); err != nil || next.After(begin.Add(30*time.Hour)) {
+			t.Fatalf("%v, %v", next, err)
+		}
+		mustAppend(t, s, o, pageview(c.now, uint32(i), 1, true, "/"))
+	}
+	c.now = begin.Add(30*time.Hour - 30*time.Second)
+	if next, err := s.Maintain(t.Context(), c.now); err != nil || !next.Equal(begin.Add(30*time.Hour)) {
+		t.Errorf("before the end Maintain wants to be called at %v, %v", next, err)
+	}
+	c.now = begin.Add(30 * time.Hour)
+	if _, err := s.Maintain(t.Context(), c.now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(o, pageview(c.now, 4, 1, true, "/")); !errors.Is(err, storage.ErrDayClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := s.Check(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -114,10 +114,45 @@ func newWorld(t tester, dir string, now time.Time, calendars ...*schema.Calendar
 		if err != nil {
 			t.Fatalf("add site: %v", err)
 		}
-		w.all = append(w.all, &tenant{site: s.ID, days: days, seats: map[schema.Date]*seating{}})
+		w.all = append(w.all, &tenant{site: s.ID, days: schema.NewCalendar(zone), seats: map[schema.Date]*seating{}})
+		_, changes := days.Changes()
+		for _, change := range changes {
+			w.tenant = w.all[i]
+			w.now = days.Start(change.First).Add(-time.Second)
+			w.move(t, change.Zone)
+		}
+		if !w.all[i].days.Equal(days) {
+			t.Fatalf("a site that was to have %v has %v", changes, w.all[i].days)
+		}
 	}
-	w.tenant = w.all[0]
+	w.tenant, w.now = w.all[0], now
 	return w
+}
+
+// move changes the time zone of the site. Days that have begun, or hold anything, keep theirs.
+func (w *world) move(t tester, to *time.Location) {
+	t.Helper()
+	last := w.today()
+	for _, e := range w.rows {
+		last = max(last, w.days.Date(e.Time))
+	}
+	zone, changes := w.days.Changes()
+	changes = slices.DeleteFunc(changes, func(c schema.Change) bool { return c.First > last })
+	inForce := zone
+	for _, c := range changes {
+		inForce = c.Zone
+	}
+	if to.String() != inForce.String() {
+		changes = append(changes, schema.Change{First: last + 1, Zone: to})
+	}
+	w.days = schema.NewCalendar(zone, changes...)
+	site, err := w.store.SetTimezone(context.Background(), w.site, to.String())
+	if err != nil {
+		t.Fatalf("move to %v: %v", to, err)
+	}
+	if days, err := site.Calendar(); err != nil || !days.Equal(w.days) {
+		t.Fatalf("moved to %v at %v: got %+v, %v, want %v", to, w.now, site, err, changes)
+	}
 }
 
 // choose draws the site to act on.
