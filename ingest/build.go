@@ -187,7 +187,7 @@ var channelFrom = [...]schema.ID{schema.Source, schema.UTMMedium, schema.UTMCamp
 // translator puts the numbers of a day.Builder in the place of the codes of a part. Each word is looked up once.
 type translator struct {
 	event staged
-	from  *vocabulary
+	from  *wordTables
 	to    *day.Builder
 
 	columns [schema.NumColumns][]uint32 // 1 + the number, by code; 0 is not known yet
@@ -199,7 +199,7 @@ type translator struct {
 // full stands in the place of a property's column where the day has too many.
 const full = math.MaxUint32
 
-func newTranslator(from *vocabulary, to *day.Builder) *translator {
+func newTranslator(from *wordTables, to *day.Builder) *translator {
 	t := &translator{from: from, to: to, keys: make([]uint32, from.keys.len()), values: make([][]uint32, from.keys.len())}
 	for id := range t.columns {
 		t.columns[id] = make([]uint32, from.columns[id].len())

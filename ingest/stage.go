@@ -38,11 +38,11 @@ type stage struct {
 	begin, end int64
 }
 
-// part is events with the words they are made of. Where vocabulary is nil, it and the events are in the scratch file.
+// part is events with the words they are made of. Where tables is nil, they and the events are in the scratch file.
 type part struct {
-	vocabulary *vocabulary
-	stored     storage.Stored
-	days       map[schema.Date]*stagedDay
+	tables *wordTables
+	stored storage.Stored
+	days   map[schema.Date]*stagedDay
 }
 
 // stagedDay is the events of one day in one part, in the order of their lines. Before each stand its line and its
@@ -55,16 +55,16 @@ type stagedDay struct {
 	second int64  // likewise
 }
 
-// vocabulary is the words of events.
-type vocabulary struct {
-	columns [schema.NumColumns]lexicon // of attributes, name, host, path, amount and currency
-	keys    lexicon                    // of properties
-	values  []lexicon                  // by key
+// wordTables holds the words of events.
+type wordTables struct {
+	columns [schema.NumColumns]wordTable // of attributes, name, host, path, amount and currency
+	keys    wordTable                    // of properties
+	values  []wordTable                  // by key
 }
 
 func newStage(s *staging) *stage { return &stage{staging: s, part: newPart()} }
 
-func newPart() part { return part{vocabulary: &vocabulary{}, days: map[schema.Date]*stagedDay{}} }
+func newPart() part { return part{tables: &wordTables{}, days: map[schema.Date]*stagedDay{}} }
 
 // dayBytes is about what a staged day takes beside its events.
 const dayBytes = 128
@@ -78,7 +78,7 @@ func (s *stage) add(n uint64, line []byte) error {
 	if l.Time > s.latest {
 		return errFuture
 	}
-	e, v := &s.event, s.vocabulary
+	e, v := &s.event, s.tables
 	e.flags, e.scroll, e.ms, e.visitor, e.given = flagsOf(l), l.ScrollDepth, l.EngagementMS, s.visitor(n, l.Visitor), 0
 	e.name, e.host, e.page = s.code(schema.EventName, l.Name), s.code(schema.EventHostname, l.Hostname), s.code(schema.EventPage, l.Pathname)
 	for id, word := range l.Attributes {
@@ -95,7 +95,7 @@ func (s *stage) add(n uint64, line []byte) error {
 	for _, p := range l.Props {
 		key := v.keys.code(s.wordSeed, p.Key)
 		if int(key) == len(v.values) {
-			v.values = append(v.values, lexicon{})
+			v.values = append(v.values, wordTable{})
 		}
 		e.props = append(e.props, stagedProp{key, v.values[key].code(s.wordSeed, p.Value)})
 	}
@@ -113,7 +113,7 @@ func (s *stage) add(n uint64, line []byte) error {
 var errFuture = errors.New("time: more than a day in the future")
 
 func (s *stage) code(id schema.ID, word []byte) uint32 {
-	return s.vocabulary.columns[id].code(s.wordSeed, word)
+	return s.tables.columns[id].code(s.wordSeed, word)
 }
 
 // visitor returns the number of a visitor of this import. An event that names no visitor has one of its own.
@@ -141,11 +141,11 @@ func (s *stage) day(unix int64) *stagedDay {
 
 // spill puts everything down if it is more than the stage may hold, or if there is anything and must is set.
 func (s *stage) spill(must bool) error {
-	size := s.vocabulary.bytes()
+	size := s.tables.bytes()
 	if len(s.days) == 0 || !must && s.held+size <= s.share {
 		return nil
 	}
-	stored, err := s.scratch.Write(s.vocabulary.append(make([]byte, 0, size)))
+	stored, err := s.scratch.Write(s.tables.append(make([]byte, 0, size)))
 	if err != nil {
 		return fmt.Errorf("%w; an import needs room there for about a tenth of what it reads", err)
 	}
@@ -160,16 +160,16 @@ func (s *stage) spill(must bool) error {
 	return nil
 }
 
-// words returns the vocabulary of a part.
-func (p *part) words(x *storage.Scratch) (*vocabulary, error) {
-	if p.vocabulary != nil {
-		return p.vocabulary, nil
+// words returns the words of a part.
+func (p *part) words(x *storage.Scratch) (*wordTables, error) {
+	if p.tables != nil {
+		return p.tables, nil
 	}
 	b, err := x.Read(nil, p.stored)
 	if err != nil {
 		return nil, err
 	}
-	v := &vocabulary{}
+	v := &wordTables{}
 	return v, v.read(b)
 }
 
@@ -183,7 +183,7 @@ func (d *stagedDay) events(x *storage.Scratch) ([]byte, error) {
 	return b, nil
 }
 
-func (v *vocabulary) bytes() int {
+func (v *wordTables) bytes() int {
 	n := v.keys.bytes() + 72*cap(v.values)
 	for i := range v.columns {
 		n += v.columns[i].bytes()
@@ -194,7 +194,7 @@ func (v *vocabulary) bytes() int {
 	return n
 }
 
-func (v *vocabulary) append(b []byte) []byte {
+func (v *wordTables) append(b []byte) []byte {
 	for i := range v.columns {
 		b = v.columns[i].append(b)
 	}
@@ -205,7 +205,7 @@ func (v *vocabulary) append(b []byte) []byte {
 	return b
 }
 
-func (v *vocabulary) read(b []byte) (err error) {
+func (v *wordTables) read(b []byte) (err error) {
 	for i := range v.columns {
 		if b, err = v.columns[i].read(b); err != nil {
 			return err
@@ -214,14 +214,14 @@ func (v *vocabulary) read(b []byte) (err error) {
 	if b, err = v.keys.read(b); err != nil {
 		return err
 	}
-	v.values = make([]lexicon, v.keys.len())
+	v.values = make([]wordTable, v.keys.len())
 	for i := range v.values {
 		if b, err = v.values[i].read(b); err != nil {
 			return err
 		}
 	}
 	if len(b) > 0 {
-		return errLexicon
+		return errWords
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ package workload
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"footfall/storage/schema"
@@ -76,8 +77,21 @@ func (g *Generator) Day(date schema.Date) []Event {
 		first := g.first(r, date, session)
 		events = g.session(r, events, first)
 	}
-	sort.SliceStable(events, func(i, j int) bool { return events[i].Time < events[j].Time })
-	return events
+	return byTime(events)
+}
+
+// byTime returns the events in the order of time; those of one second keep theirs.
+func byTime(events []Event) []Event {
+	order := make([]uint64, len(events)) // time, then place: far less to move than an Event
+	for i := range events {
+		order[i] = uint64(events[i].Time)<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	sorted := make([]Event, len(events))
+	for i, o := range order {
+		sorted[i] = events[uint32(o)]
+	}
+	return sorted
 }
 
 // dayFactor is how busy a day is: quiet weekends and a slow wave over the year.

@@ -290,14 +290,14 @@ func (u *unordered) sortVisitors() {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	slices.SortStableFunc(order, func(a, b uint32) int {
+	slices.SortFunc(order, func(a, b uint32) int {
 		x, y := first[a], first[b]
 		for _, c := range columns {
 			if c[x] != c[y] {
 				return cmp.Compare(c[x], c[y])
 			}
 		}
-		return cmp.Compare(times[firstRow[x]], times[firstRow[y]])
+		return cmp.Or(cmp.Compare(times[firstRow[x]], times[firstRow[y]]), cmp.Compare(a, b))
 	})
 	number := make([]uint32, u.visitors)
 	for i, old := range order {

@@ -7,8 +7,8 @@ import (
 	"hash/maphash"
 )
 
-// lexicon numbers words from 0. It keeps them in one run of bytes, so that millions of them cost the collector nothing.
-type lexicon struct {
+// wordTable numbers words from 0. It keeps them in one run of bytes, so that millions of them cost the collector nothing.
+type wordTable struct {
 	text  []byte
 	ends  []uint32 // of the words in text
 	slots []slot   // a hash table with open addressing; its length is a power of two
@@ -21,7 +21,7 @@ type slot struct{ hash, code uint32 }
 const minSlots = 16
 
 // code returns the code of a word, giving it the next one if it has none.
-func (x *lexicon) code(seed maphash.Seed, word []byte) uint32 {
+func (x *wordTable) code(seed maphash.Seed, word []byte) uint32 {
 	if len(x.ends)*4 >= len(x.slots)*3 {
 		x.grow()
 	}
@@ -41,7 +41,7 @@ func (x *lexicon) code(seed maphash.Seed, word []byte) uint32 {
 	}
 }
 
-func (x *lexicon) grow() {
+func (x *wordTable) grow() {
 	old := x.slots
 	x.slots = make([]slot, max(minSlots, 2*len(old)))
 	mask := uint32(len(x.slots) - 1)
@@ -58,7 +58,7 @@ func (x *lexicon) grow() {
 }
 
 // word returns the word of a code.
-func (x *lexicon) word(code uint32) []byte {
+func (x *wordTable) word(code uint32) []byte {
 	begin := uint32(0)
 	if code > 0 {
 		begin = x.ends[code-1]
@@ -66,13 +66,13 @@ func (x *lexicon) word(code uint32) []byte {
 	return x.text[begin:x.ends[code]]
 }
 
-func (x *lexicon) len() int { return len(x.ends) }
+func (x *wordTable) len() int { return len(x.ends) }
 
 // bytes returns how much memory it takes.
-func (x *lexicon) bytes() int { return cap(x.text) + 4*cap(x.ends) + 8*len(x.slots) }
+func (x *wordTable) bytes() int { return cap(x.text) + 4*cap(x.ends) + 8*len(x.slots) }
 
 // append writes the words behind b: their number, their lengths, their bytes.
-func (x *lexicon) append(b []byte) []byte {
+func (x *wordTable) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(x.ends)))
 	begin := uint32(0)
 	for _, end := range x.ends {
@@ -82,13 +82,13 @@ func (x *lexicon) append(b []byte) []byte {
 	return append(b, x.text...)
 }
 
-var errLexicon = errors.New("import: internal error: staged words cannot be read")
+var errWords = errors.New("import: internal error: staged words cannot be read")
 
 // read takes the words from the front of b. They can be looked up by their codes only.
-func (x *lexicon) read(b []byte) (rest []byte, err error) {
+func (x *wordTable) read(b []byte) (rest []byte, err error) {
 	count, n := binary.Uvarint(b)
 	if n <= 0 || count > uint64(len(b)) {
-		return nil, errLexicon
+		return nil, errWords
 	}
 	b = b[n:]
 	x.ends = make([]uint32, count)
@@ -96,13 +96,13 @@ func (x *lexicon) read(b []byte) (rest []byte, err error) {
 	for i := range x.ends {
 		length, n := binary.Uvarint(b)
 		if end += length; n <= 0 || end > uint64(len(b)) {
-			return nil, errLexicon
+			return nil, errWords
 		}
 		b = b[n:]
 		x.ends[i] = uint32(end)
 	}
 	if end > uint64(len(b)) {
-		return nil, errLexicon
+		return nil, errWords
 	}
 	x.text = b[:end]
 	return b[end:], nil
