@@ -77,7 +77,8 @@ type verbs struct {
 	Site  struct {
 		Add    api.SiteAdd    `cmd:"" help:"Add a site."`
 		List   api.SiteList   `cmd:"" help:"List the sites."`
-		Set    api.SiteSet    `cmd:"" help:"Change a site."`
+		Set    api.SiteSet    `cmd:"" help:"Change a site: its time zone, how long its data are kept."`
+		Reset  api.SiteReset  `cmd:"" help:"Destroy a site's data and keep the site."`
 		Remove api.SiteRemove `cmd:"" help:"Remove a site and destroy its data."`
 	} `cmd:"" help:"Sites whose visits are counted."`
 	User struct {
@@ -99,9 +100,11 @@ type verbs struct {
 	} `cmd:"" help:"Keys that open the data."`
 	Import      ingest.Import  `cmd:"" help:"Add events from a file to a site."`
 	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
+	Delete      api.Delete     `cmd:"" help:"Delete some of a site's events: a page, an event name, a burst."`
 	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
 	Check       verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
 	Inspect     verb.Inspect   `cmd:"" help:"Show where the bytes are: file, sites, days, columns."`
+	Audit       verb.Audit     `cmd:"" help:"List who destroyed data, and when."`
 	Healthcheck healthVerb     `cmd:"" help:"Ask a running server whether it is well."`
 	Version     versionVerb    `cmd:"" help:"Print the version."`
 	Completion  completionVerb `cmd:"" help:"Print the completion script of a shell."`

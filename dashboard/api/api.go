@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"footfall/dashboard/auth"
+	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/query"
 	"footfall/storage/schema"
@@ -39,6 +40,15 @@ type Store interface {
 	AddSite(ctx context.Context, domain, timezone string) (account.Site, error)
 	// SetTimezone lets a site's days end by another zone from some day on.
 	SetTimezone(ctx context.Context, site schema.Site, timezone string) (account.Site, error)
+	// SetRetention keeps so many days of a site before today, 0 for all, and drops what is older; Overdue tells what that would be.
+	SetRetention(ctx context.Context, site schema.Site, days int, by string) (storage.Holdings, error)
+	Overdue(site schema.Site, days int) (over storage.Holdings, held bool, err error)
+	// ResetSite destroys the data of a site, RemoveSite the site with them.
+	ResetSite(ctx context.Context, site schema.Site, by string) error
+	RemoveSite(ctx context.Context, site schema.Site, by string) error
+	// Delete deletes some of a site's events; PreviewDelete tells what that would be. Both may take long.
+	Delete(ctx context.Context, d storage.Deletion, code string, progress func(done, total int64)) (storage.Deleted, error)
+	PreviewDelete(ctx context.Context, d storage.Deletion, progress func(done, total int64)) (storage.Deleted, error)
 	// Span returns the first and last day that holds data.
 	Span(site schema.Site) (first, last schema.Date, ok bool)
 	// Count returns how many events that count the site ever had.
@@ -101,7 +111,10 @@ type Route struct {
 func (a *API) Routes() []Route {
 	return []Route{
 		{"POST", "/api/v2/query", Token, a.queryV2},
-		{"PUT", "/api/v1/sites/{site_id}", Token, a.putSiteV1},
+		{"PUT", "/api/v1/sites/{site_id}", Token, a.forProgram(a.changeSite)},
+		{"DELETE", "/api/v1/sites/{site_id}", Token, a.forProgram(a.deleteSite)},
+		{"POST", "/api/v1/sites/{site_id}/reset", Token, a.forProgram(a.resetSite)},
+		{"POST", "/api/v1/sites/{site_id}/deletions", Token, a.forProgram(a.deleteEvents)},
 		{"GET", "/api/app/state", Public, a.state},
 		{"POST", "/api/app/setup", Public, a.setup},
 		{"POST", "/api/app/login", Public, a.login},

@@ -69,6 +69,7 @@ var statuses = []struct {
 	{account.ErrNotFound, http.StatusNotFound, textNotFound},
 	{storage.ErrNoSite, http.StatusNotFound, textNotFound},
 	{storage.ErrSiteBusy, http.StatusConflict, ""},
+	{storage.ErrChanged, http.StatusConflict, "What would be deleted is not what was previewed. Ask for a new preview."},
 	{seal.ErrBusy, http.StatusTooManyRequests, textBusy},
 	{storage.ErrBusy, http.StatusServiceUnavailable, textBusy},
 	{storage.ErrFull, http.StatusServiceUnavailable, textFull},

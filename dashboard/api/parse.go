@@ -124,7 +124,7 @@ func (p *parser) later(format string, args ...any) {
 	}
 }
 
-func parseObject(object map[string]any, o Options) (*Asked, error) {
+func newParser(o Options) (*parser, error) {
 	calendar, err := o.Site.Calendar()
 	if err != nil {
 		return nil, err
@@ -135,7 +135,14 @@ func parseObject(object map[string]any, o Options) (*Asked, error) {
 	p := &parser{o: o, clock: newClock(o.Now, calendar, o.Start), asked: &Asked{Present: -1}}
 	p.asked.Query = query.Query{Site: o.Site.ID, Calendar: calendar}
 	p.asked.Echo = Echo{SiteID: o.Site.Domain, Metrics: []string{}, Filters: []any{}, Dimensions: []string{}}
+	return p, nil
+}
 
+func parseObject(object map[string]any, o Options) (*Asked, error) {
+	p, err := newParser(o)
+	if err != nil {
+		return nil, err
+	}
 	p.required(object)
 	p.metrics(object)
 	p.dateRange(object)

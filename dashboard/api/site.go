@@ -1,11 +1,13 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"footfall/dashboard/auth"
+	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/schema"
 )
@@ -16,6 +18,8 @@ type siteAnswer struct {
 	Timezone string       `json:"timezone"` // in force now
 	Created  time.Time    `json:"created"`
 	Changes  []zoneAnswer `json:"timezone_changes,omitempty"` // still to come
+	// Retention is how many days before today are kept, 0 and left out for all.
+	Retention int `json:"retention_days,omitempty"`
 }
 
 // zoneAnswer is a change of zone that is still to come.
@@ -30,7 +34,7 @@ type zoneAnswer struct {
 
 // describe tells of a site as it is now. Of a zone that is not known it tells the name alone.
 func describe(site account.Site, now time.Time) siteAnswer {
-	s := siteAnswer{Domain: site.Domain, Timezone: site.Timezone, Created: site.Created}
+	s := siteAnswer{Domain: site.Domain, Timezone: site.Timezone, Created: site.Created, Retention: site.Retention}
 	calendar, err := site.Calendar()
 	if err != nil {
 		return s
@@ -59,53 +63,106 @@ func (z zoneAnswer) sentence() string {
 
 // siteChange is what a person or a program asks to change of a site.
 type siteChange struct {
-	Timezone *string `json:"timezone"`
+	Timezone  *string         `json:"timezone"`
+	Retention json.RawMessage `json:"retention_days"` // a number, or null to keep all
+	Confirm   string          `json:"confirm"`        // the code of what goes with it
 }
 
 // putSite changes a site for the dashboard.
 func (a *API) putSite(w http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
-	if !a.auth.Caller(r).MayChange(site) {
+	caller := a.auth.Caller(r)
+	if !caller.MayChange(site) {
 		return nil, auth.ErrAnonymous
 	}
-	return a.changeSite(w, r, site)
+	return a.changeSite(w, r, caller, site)
 }
 
-// putSiteV1 changes a site for programs.
-func (a *API) putSiteV1(w http.ResponseWriter, r *http.Request) {
-	answer, err := a.forProgram(w, r)
-	if err != nil {
-		a.fail(w, r, err)
-		return
+// forProgram finds the site of the path and lets only programs in that may change it.
+func (a *API) forProgram(answer func(w http.ResponseWriter, r *http.Request, caller auth.Caller, site account.Site) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		caller, err := a.auth.Bearer(r)
+		site, ok := a.book.SiteByDomain(r.PathValue("site_id"))
+		var v any
+		switch {
+		case err != nil:
+		case !ok || !caller.MayRead(site):
+			err = &refusal{http.StatusNotFound, textNoSuchSite}
+		case !caller.MayChange(site):
+			err = auth.ErrWrongToken
+		default:
+			v, err = answer(w, r, caller, site)
+		}
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		a.send(w, http.StatusOK, v)
 	}
-	a.send(w, http.StatusOK, answer)
 }
 
-func (a *API) forProgram(w http.ResponseWriter, r *http.Request) (any, error) {
-	caller, err := a.auth.Bearer(r)
-	if err != nil {
-		return nil, err
-	}
-	site, ok := a.book.SiteByDomain(r.PathValue("site_id"))
-	if !ok || !caller.MayRead(site) {
-		return nil, &refusal{http.StatusNotFound, textNoSuchSite}
-	}
-	if !caller.MayChange(site) {
-		return nil, auth.ErrWrongToken
-	}
-	return a.changeSite(w, r, site)
-}
-
-func (a *API) changeSite(w http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
+func (a *API) changeSite(w http.ResponseWriter, r *http.Request, caller auth.Caller, site account.Site) (any, error) {
 	var form siteChange
 	if err := readForm(w, r, &form); err != nil {
 		return nil, err
 	}
-	if form.Timezone == nil {
-		return nil, refuse("Payload must contain at least one of the parameters 'timezone'")
+	if form.Timezone == nil && form.Retention == nil {
+		return nil, refuse("Payload must contain at least one of the parameters 'timezone', 'retention_days'")
 	}
-	site, err := a.store.SetTimezone(r.Context(), site.ID, *form.Timezone)
-	if err != nil {
-		return nil, err
+	var days int
+	if form.Retention != nil {
+		var err error
+		if days, err = a.retention(&form, site); err != nil {
+			return nil, err
+		}
 	}
+	if form.Timezone != nil {
+		if _, err := a.store.SetTimezone(r.Context(), site.ID, *form.Timezone); err != nil {
+			return nil, err
+		}
+	}
+	if form.Retention != nil {
+		if _, err := a.store.SetRetention(r.Context(), site.ID, days, caller.Who()); err != nil {
+			return nil, err
+		}
+	}
+	site, _ = a.book.Site(site.ID)
 	return describe(site, a.now()), nil
+}
+
+// retention reads how many days are to be kept. Where that drops some at once, the form must carry the code of what goes.
+func (a *API) retention(form *siteChange, site account.Site) (days int, err error) {
+	var number *int
+	if json.Unmarshal(form.Retention, &number) != nil || number != nil && *number == 0 {
+		return 0, refuse("retention_days: write how many days are kept, or null to keep all")
+	}
+	if number != nil {
+		days = *number
+	}
+	if err := account.CheckRetention(days); err != nil {
+		return 0, err
+	}
+	over, _, err := a.store.Overdue(site.ID, days)
+	if err != nil {
+		return 0, err
+	}
+	if code := retentionCode(days, over); over.Days > 0 && form.Confirm != code {
+		return 0, &refusal{http.StatusConflict, fmt.Sprintf("To keep %d days drops %s with %s for ever. To do that, ask again with \"confirm\": \"%s\".",
+			days, many(int64(over.Days), "day"), many(over.Events, "event"), code)}
+	}
+	return days, nil
+}
+
+// retentionCode stands for what goes when so many days are kept.
+func retentionCode(days int, over storage.Holdings) string {
+	return fmt.Sprintf("keep %d drop %d %d", days, over.Days, over.Events)
+}
+
+// resetSite destroys the data of a site for a program.
+func (a *API) resetSite(_ http.ResponseWriter, r *http.Request, caller auth.Caller, site account.Site) (any, error) {
+	return map[string]bool{"reset": true}, a.store.ResetSite(r.Context(), site.ID, caller.Who())
+}
+
+// deleteSite destroys a site for a program.
+func (a *API) deleteSite(_ http.ResponseWriter, r *http.Request, caller auth.Caller, site account.Site) (any, error) {
+	return map[string]bool{"deleted": true}, a.store.RemoveSite(r.Context(), site.ID, caller.Who())
 }

@@ -19,12 +19,6 @@ type SiteAdd struct {
 	Timezone string `default:"Etc/UTC" help:"Time zone whose midnight ends the site's day, such as Europe/Berlin."`
 }
 
-// SiteSet is `footfall site set`.
-type SiteSet struct {
-	Domain   string `arg:"" help:"Domain of the site."`
-	Timezone string `placeholder:"ZONE" help:"Time zone whose midnight ends the site's day, from the next midnight on, such as Europe/Berlin."`
-}
-
 // SiteList is `footfall site list`.
 type SiteList struct{}
 
@@ -55,35 +49,6 @@ func (v *SiteAdd) Run(c *verb.Context) error {
 	return err
 }
 
-// Run changes what is kept of a site.
-func (v *SiteSet) Run(c *verb.Context) error {
-	site, err := c.Site(v.Domain)
-	if err != nil {
-		return err
-	}
-	if v.Timezone == "" {
-		return verb.Exit(verb.ExitUsage, errors.New("say what to change: --timezone ZONE"))
-	}
-	site, err = c.Store.SetTimezone(c.Context, site.ID, v.Timezone)
-	switch {
-	case errors.Is(err, account.ErrInvalid):
-		return verb.Exit(verb.ExitUsage, fmt.Errorf("change site: %w", err))
-	case err != nil:
-		return fmt.Errorf("change site: %w", err)
-	}
-	answer := describe(site, c.Now())
-	if c.JSON {
-		return c.PrintJSON(answer)
-	}
-	for _, change := range answer.Changes {
-		fmt.Fprintln(c.Out, change.sentence())
-	}
-	if len(answer.Changes) == 0 {
-		fmt.Fprintf(c.Out, "%s: the day ends at midnight of %s, as before\n", answer.Domain, answer.Timezone)
-	}
-	return nil
-}
-
 // Run lists the sites.
 func (*SiteList) Run(c *verb.Context) error {
 	lines := []siteAnswer{}
@@ -96,6 +61,9 @@ func (*SiteList) Run(c *verb.Context) error {
 	t := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for _, l := range lines {
 		fmt.Fprintf(t, "%s\t%s\t%s", l.Domain, l.Timezone, l.Created.Format(time.DateOnly))
+		if l.Retention > 0 {
+			fmt.Fprintf(t, "\tkeeps %d days", l.Retention)
+		}
 		for _, change := range l.Changes {
 			fmt.Fprintf(t, "\t%s from %s", change.Timezone, change.First)
 		}

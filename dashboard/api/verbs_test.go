@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +17,15 @@ type runner interface{ Run(*verb.Context) error }
 // run runs a verb on the server's store and returns what it printed.
 func (s *server) run(v runner, asJSON bool, in string) (string, error) {
 	var out bytes.Buffer
-	err := v.Run(&verb.Context{Context: context.Background(), Store: s.store, Now: func() time.Time { return noon }, In: strings.NewReader(in), Out: &out, JSON: asJSON})
+	err := v.Run(&verb.Context{Context: context.Background(), Store: s.store, Now: func() time.Time { return noon }, In: strings.NewReader(in), Out: &out, Err: io.Discard, JSON: asJSON,
+		Progress: func(string, int64) verb.Bar { return noBar{} }})
 	return out.String(), err
 }
+
+type noBar struct{}
+
+func (noBar) Set(int64) {}
+func (noBar) Close()    {}
 
 func TestSiteVerbs(t *testing.T) {
 	s := newServer(t, false)

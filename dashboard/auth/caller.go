@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,6 +31,17 @@ type Caller struct {
 
 // User returns the person who is logged in.
 func (c Caller) User() (account.User, bool) { return c.user, c.user.ID != 0 }
+
+// Who names the caller for the audit log, by kind and number.
+func (c Caller) Who() string {
+	switch {
+	case c.user.ID != 0:
+		return fmt.Sprint("user ", c.user.ID)
+	case c.token.ID != 0:
+		return fmt.Sprint("token ", c.token.ID)
+	}
+	return "demo"
+}
 
 // MayRead reports whether the caller may see the numbers of site. This is the one place that decides it.
 func (c Caller) MayRead(site account.Site) bool {

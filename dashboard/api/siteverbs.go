@@ -1,0 +1,132 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"footfall/storage/account"
+	"footfall/storage/verb"
+)
+
+// SiteSet is `footfall site set`.
+type SiteSet struct {
+	Domain    string `arg:"" help:"Domain of the site."`
+	Timezone  string `placeholder:"ZONE" help:"Time zone whose midnight ends the site's day, from the next midnight on, such as Europe/Berlin."`
+	Retention string `placeholder:"DAYS" help:"How many days before today are kept; older ones are dropped after each midnight. 'forever' keeps all."`
+	Yes       bool   `help:"Drop the days that are too old already."`
+}
+
+// SiteReset is `footfall site reset`.
+type SiteReset struct {
+	Domain string `arg:"" help:"Domain of the site."`
+	Yes    bool   `help:"Destroy the site's data for ever, here and in every copy of footfall.db."`
+}
+
+// Run changes what is kept of a site. All that is asked for is looked at before anything changes.
+func (v *SiteSet) Run(c *verb.Context) error {
+	site, err := c.Site(v.Domain)
+	if err != nil {
+		return err
+	}
+	if v.Timezone == "" && v.Retention == "" {
+		return verb.Exit(verb.ExitUsage, errors.New("say what to change: --timezone ZONE or --retention DAYS"))
+	}
+	days, err := v.retention(c, site)
+	if err != nil {
+		return err
+	}
+	if v.Timezone != "" {
+		if site, err = c.Store.SetTimezone(c.Context, site.ID, v.Timezone); err != nil {
+			return changeError(err)
+		}
+	}
+	if v.Retention != "" {
+		went, err := c.Store.SetRetention(c.Context, site.ID, days, verb.CommandLine)
+		if err != nil {
+			return changeError(err)
+		}
+		if went.Days > 0 {
+			fmt.Fprintf(c.Err, "dropped %s with %s\n", many(int64(went.Days), "day"), many(went.Events, "event"))
+		}
+		site, _ = c.Store.Accounts().Site(site.ID)
+	}
+	answer := describe(site, c.Now())
+	if c.JSON {
+		return c.PrintJSON(answer)
+	}
+	return v.print(c, answer)
+}
+
+func changeError(err error) error {
+	if errors.Is(err, account.ErrInvalid) {
+		return verb.Exit(verb.ExitUsage, fmt.Errorf("change site: %w", err))
+	}
+	return fmt.Errorf("change site: %w", err)
+}
+
+// retention reads how many days are to be kept, 0 for all, and asks back where that drops some at once.
+func (v *SiteSet) retention(c *verb.Context, site account.Site) (days int, err error) {
+	if v.Retention == "" {
+		return site.Retention, nil
+	}
+	if v.Retention != "forever" {
+		if days, err = strconv.Atoi(v.Retention); err != nil || days == 0 {
+			return 0, verb.Exit(verb.ExitUsage, fmt.Errorf("--retention %s: write a number of days, or forever", v.Retention))
+		}
+	}
+	if err := account.CheckRetention(days); err != nil {
+		return 0, verb.Exit(verb.ExitUsage, err)
+	}
+	over, held, err := c.Store.Overdue(site.ID, days)
+	if err != nil {
+		return 0, changeError(err)
+	}
+	if held {
+		fmt.Fprintln(c.Err, "note: the clock has moved on by days since a server was last at work here. Days that are too old by it are kept until a server has run for a day")
+	}
+	if over.Days > 0 && !v.Yes {
+		return 0, verb.Exit(verb.ExitUsage, fmt.Errorf("to keep %d days of %s drops %s with %s for ever: say --yes to do that",
+			days, site.Domain, many(int64(over.Days), "day"), many(over.Events, "event")))
+	}
+	return days, nil
+}
+
+func (v *SiteSet) print(c *verb.Context, answer siteAnswer) error {
+	if v.Timezone != "" {
+		for _, change := range answer.Changes {
+			fmt.Fprintln(c.Out, change.sentence())
+		}
+		if len(answer.Changes) == 0 {
+			fmt.Fprintf(c.Out, "%s: the day ends at midnight of %s, as before\n", answer.Domain, answer.Timezone)
+		}
+	}
+	switch {
+	case v.Retention == "":
+	case answer.Retention == 0:
+		fmt.Fprintf(c.Out, "%s: all days are kept\n", answer.Domain)
+	default:
+		fmt.Fprintf(c.Out, "%s: %d days before today are kept\n", answer.Domain, answer.Retention)
+	}
+	return nil
+}
+
+// Run destroys the data of a site and keeps the site.
+func (v *SiteReset) Run(c *verb.Context) error {
+	site, err := c.Site(v.Domain)
+	if err != nil {
+		return err
+	}
+	if !v.Yes {
+		return verb.Exit(verb.ExitUsage, fmt.Errorf("resetting %s destroys its %s for ever, here and in every copy of footfall.db (not in a copy that has the vault and a key with it); the site stays: say --yes to do that",
+			site.Domain, many(c.Store.Count(site.ID), "event")))
+	}
+	if err := c.Store.ResetSite(c.Context, site.ID, verb.CommandLine); err != nil {
+		return fmt.Errorf("reset site: %w", err)
+	}
+	if c.JSON {
+		return c.PrintJSON(map[string]string{"domain": site.Domain})
+	}
+	_, err = fmt.Fprintf(c.Out, "destroyed the data of %s and their key; the site stays\n", site.Domain)
+	return err
+}

@@ -1,0 +1,45 @@
+package verb
+
+import (
+	"fmt"
+	"time"
+
+	"footfall/storage/account"
+)
+
+// Audit is the verb `audit`.
+type Audit struct{}
+
+// Help tells what is in the list.
+func (*Audit) Help() string {
+	return "Lists who destroyed data, when and how much, the newest last: deletions, resets, removals of sites, and changes of how long data are kept. It tells nothing of what the data were."
+}
+
+// Run lists the audit log.
+func (*Audit) Run(c *Context) error {
+	entries, err := c.Store.Accounts().Entries(c.Context)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if entries == nil {
+			entries = []account.Entry{}
+		}
+		return c.PrintJSON(entries)
+	}
+	t := &table{titles: []string{"when", "by", "did", "site", ">days", ">events", ""}}
+	for _, e := range entries {
+		t.add(e.Time.Format(time.DateTime), e.By, e.Did, e.Domain, e.Days, e.Events, retention(e))
+	}
+	return t.print(c.Out)
+}
+
+func retention(e account.Entry) string {
+	switch {
+	case e.Retention == nil:
+		return ""
+	case *e.Retention == 0:
+		return "keeps all"
+	}
+	return fmt.Sprintf("keeps %d days", *e.Retention)
+}
