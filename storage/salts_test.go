@@ -18,7 +18,11 @@ import (
 // saltZones have their midnights at different times, some far from UTC and one with a change of its clocks in the days below.
 var saltZones = []string{"Etc/UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe"}
 
-const vaultPage = 4096
+// Of the vault's table: the length of a page, and where in it the payload begins.
+const (
+	vaultPage = 4096
+	pageStart = 8
+)
 
 // saltWatch knows every salt a store has given out, and what the vault's pages for salts have ever held.
 type saltWatch struct {
@@ -82,11 +86,15 @@ func saltPages(t *testing.T, dir string) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return saltPagesIn(b)
+}
+
+func saltPagesIn(vault []byte) map[string]bool {
 	pages := map[string]bool{}
-	for at := 2 * vaultPage; at+vaultPage <= len(b); at += vaultPage {
-		if b[at+1] == 1 {
-			length := int(b[at+2])<<8 | int(b[at+3])
-			pages[string(b[at+8:at+8+length])] = true
+	for at := 2 * vaultPage; at+vaultPage <= len(vault); at += vaultPage {
+		if vault[at+1] == 1 {
+			length := int(vault[at+2])<<8 | int(vault[at+3])
+			pages[string(vault[at+pageStart:at+pageStart+length])] = true
 		}
 	}
 	return pages

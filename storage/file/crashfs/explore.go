@@ -97,7 +97,8 @@ func (e *Exploration) child(dir string, share, first int) (states int, bad []Bad
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, envDir+"="+dir, fmt.Sprintf("%s=%d %d %d", envPlan, e.Plan.From, e.Plan.Draws, e.Plan.Seed),
+	// A state is small and is thrown away: collecting it costs more than keeping it.
+	cmd.Env = append(cmd.Env, "GOGC=800", envDir+"="+dir, fmt.Sprintf("%s=%d %d %d", envPlan, e.Plan.From, e.Plan.Draws, e.Plan.Seed),
 		fmt.Sprintf("%s=%d %d %d", envShare, share, e.Children, first))
 	var remarks tail
 	cmd.Stderr = &remarks
