@@ -257,6 +257,8 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 		a.log.Warn(key.Warn)
 	}
 	a.key = key.Source
+	defer clear(key.Passphrase)
+	defer clear(key.Typed)
 	total, err := a.limitMemory()
 	if err != nil {
 		return nil, err
@@ -334,7 +336,7 @@ func (a *app) opening() func(what string, done, total int64) {
 type serveVerb struct{ terminal.Listening }
 
 func (*serveVerb) Help() string {
-	return "The first start makes the data directory, its key and a recovery key, and prints a link that makes the first account. " +
+	return "The first start makes the data directory and its key, prints a recovery key where a terminal shows it, and a link that makes the first account. " +
 		"SIGTERM and SIGINT end the server when the requests under way are answered; a second one ends it at once."
 }
 

@@ -121,7 +121,7 @@ func (s *Store) createVault(path string) (err error) {
 	if s.vault, err = seal.CreateVault(path, s.db.ID(), s.cfg.Key, s.cfg.Now()); err != nil {
 		return fmt.Errorf("make vault: %w", err)
 	}
-	s.fresh = true
+	s.fresh, s.cfg.Key = true, Key{File: s.cfg.Key.File}
 	if s.cfg.NoRecovery {
 		return nil
 	}

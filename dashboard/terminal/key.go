@@ -113,6 +113,7 @@ func AskKey(ctx context.Context, dir string, in *os.File, prompt io.Writer) (Key
 		if _, err = storage.ReadKeyStatus(dir, key.Key); !errors.Is(err, storage.ErrWrongKey) {
 			return key, err
 		}
+		clear(text)
 		fmt.Fprintln(prompt, "That opens nothing here.")
 	}
 	return Key{}, storage.ErrWrongKey

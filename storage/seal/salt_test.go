@@ -101,6 +101,13 @@ func TestSaltIsOneForAll(t *testing.T) {
 				t.Error(err)
 			}
 			v.SweepSalts(func(string) schema.Date { return 7 })
+			if i%5 == 0 {
+				if err := v.Rotate("", born); err != nil {
+					t.Error(err)
+				}
+			}
+			v.Rest().Seal(nil, []byte("x"), place)
+			v.Outline()
 			mu.Lock()
 			defer mu.Unlock()
 			seen[s] = true

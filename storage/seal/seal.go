@@ -7,7 +7,7 @@
 //	       ├─ HKDF ─→ purpose keys ([Vault.PurposeKey]), the key that seals salts, the key of the header's MAC
 //	       └─ HKDF ─→ wrapping key ─→ data keys: one a site, one for the rest ([Vault.Site], [Vault.Rest])
 //
-// Changing a key rewraps the master key and rewrites no data. Deleting a site overwrites its data key, so that all its values,
+// Changing a key wraps the master key again, and a new master key ([Vault.Rotate]) wraps the data keys again: neither rewrites data. Deleting a site overwrites its data key, so that all its values,
 // in the data file and in every copy of it, are unreadable at once.
 //
 // # A sealed value, algorithm 1: XChaCha20-Poly1305
@@ -25,7 +25,7 @@
 // The length of a value, its bucket and its key are not hidden.
 //
 // The formats of the vault and of the key file are described in layout.go and keyfile.go. They are kept readable for ever:
-// testdata/v1 holds files made once by version 1.
+// testdata holds files that were made once by each version.
 package seal
 
 import (
