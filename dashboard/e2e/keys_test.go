@@ -46,9 +46,9 @@ func TestKillRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kills, rotated := 0, 0
+	kills, changed := 0, 0
 	for _, call := range []string{"pwrite64", "fdatasync"} {
-		for n := 1; ; n++ {
+		for n, through := 1, 0; through < 3; n++ {
 			dir := filepath.Join(t.TempDir(), "data")
 			if err := os.CopyFS(dir, os.DirFS(house)); err != nil {
 				t.Fatal(err)
@@ -57,14 +57,15 @@ func TestKillRotate(t *testing.T) {
 			cmd := exec.Command("strace", "-f", "-qqq", "-o", "/dev/null", "-P", vault, "-e", "trace=pwrite64,fdatasync",
 				"-e", "inject="+call+":signal=KILL:when="+strconv.Itoa(n), binary, "key", "rotate", "--yes", "--data", dir)
 			var out, remarks bytes.Buffer
-			// The count is that of one thread; with one processor the rotation seldom leaves its own.
+			// strace counts the calls of each thread for itself; with one processor few threads share them.
 			cmd.Env, cmd.Stdout, cmd.Stderr = append(environment(), "GOMAXPROCS=1"), &out, &remarks
 			err := cmd.Run()
 			if err != nil && strings.Contains(remarks.String(), "ptrace") {
 				t.Skipf("strace may not trace here: %s", &remarks)
 			}
+			// What was killed before it printed a new recovery key has changed nothing.
 			fresh := strings.TrimSpace(out.String())
-			withOld, withNew := opensWith(t, dir, old), opensWith(t, dir, fresh)
+			withOld, withNew := opensWith(t, dir, old), fresh != "" && opensWith(t, dir, fresh)
 			if withOld == withNew || err == nil && !withNew {
 				t.Fatalf("%s %d: the old recovery key opens: %v, the new one: %v", call, n, withOld, withNew)
 			}
@@ -73,26 +74,36 @@ func TestKillRotate(t *testing.T) {
 				t.Errorf("%s %d: the next start has changed which keys open", call, n)
 			}
 			if withNew {
-				rotated++
-				after, err := os.ReadFile(vault)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for what, at := range map[string]int{"a wrapped master key": 64 + 56, "another": 64 + 128 + 56, "a data key": 2*4096 + 40, "the site's": 3*4096 + 40} {
-					if bytes.Contains(after, before[at:at+16]) {
-						t.Errorf("%s %d: %s of before is in the vault", call, n, what)
-					}
-				}
+				noneOf(t, vault, before)
 			}
-			if err == nil {
-				break
+			switch {
+			case err == nil:
+				through++ // three in a row have made no more calls than that, on whichever thread
+			case withNew:
+				changed++
+				fallthrough
+			default:
+				kills, through = kills+1, 0
 			}
-			kills++
 		}
 	}
-	t.Logf("%d kills, %d of them after the moment of change", kills, rotated)
-	if kills < 8 || rotated < 4 || rotated == kills {
-		t.Error("too few kills to mean anything")
+	t.Logf("%d kills, %d of them after the moment of change", kills, changed)
+	if kills < 8 || changed == 0 || changed == kills {
+		t.Error("the test tests little")
+	}
+}
+
+// noneOf holds that nothing secret of an older vault is in a file.
+func noneOf(t *testing.T, path string, before []byte) {
+	t.Helper()
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, at := range map[string]int{"a wrapped master key": 64 + 56, "another": 64 + 128 + 56, "a data key": 2*4096 + 40, "the site's": 3*4096 + 40} {
+		if bytes.Contains(after, before[at:at+16]) {
+			t.Errorf("%s of before is in the vault", what)
+		}
 	}
 }
 
