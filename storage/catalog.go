@@ -176,20 +176,22 @@ func (s *Store) openSealed(key dayKey, e entry) (*day.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return day.OpenSealed(key.date, header, func(i int) ([]byte, error) {
+	return day.OpenSealed(key.date, header, func(dst []byte, i int) ([]byte, error) {
 		k := chunkKey(key.site, key.date, generation, i)
-		value, err := s.db.Get(file.Days, k)
-		if err != nil {
-			return nil, err
+		missing := false
+		err := s.db.Read(file.Days, k, func(value []byte) (err error) {
+			if missing = value == nil; !missing {
+				dst, err = sealer.Open(dst, value, place(file.Days, k, typeChunk))
+			}
+			return err
+		})
+		switch {
+		case missing:
+			err = s.chunkGone(key, generation, i)
+		case err != nil && !s.current(key, e):
+			err = errStale
 		}
-		if value == nil {
-			return nil, s.chunkGone(key, generation, i)
-		}
-		plain, err := sealer.Open(nil, value, place(file.Days, k, typeChunk))
-		if err != nil && !s.current(key, e) {
-			return nil, errStale
-		}
-		return plain, err
+		return dst, err
 	})
 }
 

@@ -190,10 +190,28 @@ type Decoder struct {
 	block []uint32 // the unused rest of the block under way
 	whole []uint32
 	plain []byte
+
+	buffers [][]byte
+	lent    int // of the buffers
 }
 
 // Reset takes back all memory.
-func (d *Decoder) Reset() { d.block = d.whole }
+func (d *Decoder) Reset() { d.block, d.lent = d.whole, 0 }
+
+// Bytes returns an empty slice with room for n bytes.
+func (d *Decoder) Bytes(n int) []byte {
+	if d == nil {
+		return make([]byte, 0, n)
+	}
+	if d.lent == len(d.buffers) {
+		d.buffers = append(d.buffers, nil)
+	}
+	if cap(d.buffers[d.lent]) < n {
+		d.buffers[d.lent] = make([]byte, 0, n)
+	}
+	d.lent++
+	return d.buffers[d.lent-1]
+}
 
 // Take returns n numbers of any value.
 func (d *Decoder) Take(n int) []uint32 {

@@ -86,11 +86,11 @@ func TestBuilderRefuses(t *testing.T) {
 	begin := first.Unix()
 	fresh := new([schema.NumAttributes]uint32)
 	for name, row := range map[string]day.CodedRow{
-		"a visit that did not begin":   {Time: begin},
-		"a visit beyond the next":      {Time: begin, Visit: 1, Attributes: fresh},
-		"a visitor beyond the next":    {Time: begin, Visitor: 1, Attributes: fresh},
-		"the day before":               {Time: begin - 1, Attributes: fresh},
-		"beyond the longest day":       {Time: begin + 53*3600, Attributes: fresh},
+		"a visit that did not begin": {Time: begin},
+		"a visit beyond the next":    {Time: begin, Visit: 1, Attributes: fresh},
+		"a visitor beyond the next":  {Time: begin, Visitor: 1, Attributes: fresh},
+		"the day before":             {Time: begin - 1, Attributes: fresh},
+		"beyond the longest day":     {Time: begin + 53*3600, Attributes: fresh},
 	} {
 		if err := day.NewBuilder(date, first, 1).Add(&row); err == nil {
 			t.Errorf("%s is accepted", name)

@@ -96,7 +96,7 @@ func sealView(t testing.TB, views ...*day.View) *day.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := day.OpenSealed(date, header, func(i int) ([]byte, error) { return chunks[i], nil })
+	v, err := day.OpenSealed(date, header, func(dst []byte, i int) ([]byte, error) { return append(dst, chunks[i]...), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func FuzzOpenSealed(f *testing.F) {
 		f.Add(header, chunks[0])
 	}
 	f.Fuzz(func(t *testing.T, header, chunk []byte) {
-		v, err := day.OpenSealed(date, header, func(int) ([]byte, error) { return chunk, nil })
+		v, err := day.OpenSealed(date, header, func([]byte, int) ([]byte, error) { return chunk, nil })
 		if err != nil || v.Rows > 1<<20 {
 			return
 		}

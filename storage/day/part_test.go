@@ -43,7 +43,7 @@ func TestPartsMakeUpTheDay(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		v, err := day.OpenSealed(date, header, func(i int) ([]byte, error) { return chunks[i], nil })
+		v, err := day.OpenSealed(date, header, func(dst []byte, i int) ([]byte, error) { return append(dst, chunks[i]...), nil })
 		if err != nil {
 			rt.Fatal(err)
 		}

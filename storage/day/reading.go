@@ -40,7 +40,7 @@ func (s *sealed) chunk(v *View, i, length int) ([]byte, error) {
 	if b := v.chunks[i]; b != nil {
 		return b, nil
 	}
-	b, err := s.fetch(i)
+	b, err := s.fetch(v.memory.Bytes(length), i)
 	if err != nil {
 		return nil, err
 	}

@@ -98,8 +98,8 @@ type stream struct {
 
 type part struct{ visitors, visits, rows int }
 
-// Fetch returns chunk i of a sealed day.
-type Fetch func(i int) ([]byte, error)
+// Fetch appends chunk i of a sealed day to dst.
+type Fetch func(dst []byte, i int) ([]byte, error)
 
 // sealed is the directory of a day, and what is kept of the streams that unfiltered queries ask for.
 type sealed struct {

@@ -38,7 +38,7 @@ func TestVerifyFindsWrongCounts(t *testing.T) {
 	}
 	whole := slices.Concat(chunks...)
 	fetch := func(run []byte) day.Fetch {
-		return func(i int) ([]byte, error) {
+		return func(_ []byte, i int) ([]byte, error) {
 			at := 0
 			for _, c := range chunks[:i] {
 				at += len(c)

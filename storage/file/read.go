@@ -29,6 +29,15 @@ func (db *DB) view(fn func(*bolt.Tx) error) (err error) {
 	return err
 }
 
+// Read calls fn with the value of a key, or with nil if there is none. The value is gone when fn returns. fn must be quick, and must not
+// come back to the DB: the file cannot grow its mapping while it runs.
+func (db *DB) Read(b Bucket, key []byte, fn func(value []byte) error) error {
+	if !b.valid() {
+		return fmt.Errorf("read: no bucket %d", b)
+	}
+	return db.view(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte{byte(b)}).Get(key)) })
+}
+
 // Get returns a copy of the value of a key, or nil if there is none.
 func (db *DB) Get(b Bucket, key []byte) (value []byte, err error) {
 	if !b.valid() {
