@@ -32,3 +32,42 @@ func (s *Store) TamperWithHeader(ctx context.Context, site schema.Site, date sch
 		return tx.Put(file.Catalog, key, sealer.Seal(nil, plain, place(file.Catalog, key, typeHeader)))
 	})
 }
+
+// EachPlain calls fn for every entry that this package keeps, unsealed, in the order of buckets and keys.
+func (s *Store) EachPlain(ctx context.Context, fn func(b file.Bucket, key, plain []byte)) error {
+	for _, b := range []file.Bucket{file.Meta, file.Journal, file.Catalog, file.Days} {
+		err := s.db.Scan(ctx, b, nil, func(key, value []byte) error {
+			sealer, kind := s.vault.Rest(), byte(0)
+			switch {
+			case b == file.Meta:
+				kind = map[byte]byte{keyMigration[0]: typeMigration, watchKey[0]: typeWatch}[key[0]]
+			case b == file.Journal:
+				kind = typeJournal
+			case b == file.Days:
+				kind = typeChunk
+			case len(key) == 8:
+				kind = typeHeader
+			case len(key) == 9:
+				kind = typeDrops
+			default:
+				kind = typeImport
+			}
+			if kind == typeJournal || kind == typeHeader || kind == typeChunk {
+				var err error
+				if sealer, err = s.vault.Site(dayKeyOf(key).site); err != nil {
+					return err
+				}
+			}
+			plain, err := sealer.Open(nil, value, place(b, key, kind))
+			if err != nil {
+				return err
+			}
+			fn(b, key, plain)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

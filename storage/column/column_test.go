@@ -128,14 +128,66 @@ func FuzzRows(f *testing.F) {
 	})
 }
 
-func Example() {
-	b := column.AppendNumbers(nil, []uint32{5, 6, 7, 5})
-	fmt.Printf("encoding %d, width %d, base %d, bits %08b\n", b[0], b[1], b[2], b[3])
-	b = column.AppendWords(nil, []string{"", "DE"})
-	fmt.Printf("encoding %d, count %d, lengths %v, text %q\n", b[0], b[1], b[2:4], b[4:])
+// A list of numbers in each of the encodings. What zstd makes of it begins with zstd's own magic.
+func ExampleAppendNumbers() {
+	var skewed, long []uint32
+	for i := range uint32(400) {
+		skewed = append(skewed, i%7/6*i)
+		for range 9 + i%3 {
+			long = append(long, i%5)
+		}
+	}
+	for _, v := range [][]uint32{{7, 7, 7, 7}, {5, 6, 7, 5}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 300, 300, 300, 300, 300, 300, 300}, skewed, long} {
+		b := column.AppendNumbers(nil, v)
+		shown := b[:min(len(b), 6)]
+		if b[0] == 5 {
+			shown = b[:5]
+		}
+		fmt.Printf("%-7s% x", column.NumbersEncoding(b), shown)
+		switch b[0] {
+		case 1:
+			fmt.Println("  value", b[1])
+		case 2:
+			fmt.Printf("  width %d, base %d, bits %08b\n", b[1], b[2], b[3])
+		case 3:
+			fmt.Println("  value 1, nine times; value 300, seven times")
+		case 4:
+			fmt.Printf("…  width %d bytes, zstd of %d values in planes\n", b[1], len(v))
+		case 5:
+			fmt.Println("…  zstd of pairs of value and length")
+		}
+	}
 	// Output:
-	// encoding 2, width 2, base 5, bits 00100100
-	// encoding 1, count 2, lengths [0 2], text "DE"
+	// same   01 07  value 7
+	// packed 02 02 05 24  width 2, base 5, bits 00100100
+	// runs   03 01 09 ac 02 07  value 1, nine times; value 300, seven times
+	// planes 04 02 28 b5 2f fd…  width 2 bytes, zstd of 400 values in planes
+	// zruns  05 28 b5 2f fd…  zstd of pairs of value and length
+}
+
+func ExampleAppendWords() {
+	b := column.AppendWords(nil, []string{"", "DE"})
+	fmt.Printf("%s % x: count %d, lengths %v, text %q\n", column.WordsEncoding(b), b, b[1], b[2:4], b[4:])
+	// Output:
+	// plain 01 02 00 02 44 45: count 2, lengths [0 2], text "DE"
+}
+
+// A set of rows: encoding, then the portable form of a roaring bitmap.
+func ExampleAppendRows() {
+	b := column.AppendRows(nil, column.NewRows(3, 5, 70000))
+	fmt.Printf("%s %x\n", column.RowsEncoding(b), b[0])
+	fmt.Printf("cookie, containers   % x\n", b[1:9])
+	fmt.Printf("keys, cardinalities  % x\n", b[9:17])
+	fmt.Printf("offsets              % x\n", b[17:25])
+	fmt.Printf("rows 3, 5            % x\n", b[25:29])
+	fmt.Printf("row 70000            % x\n", b[29:])
+	// Output:
+	// plain 1
+	// cookie, containers   3a 30 00 00 02 00 00 00
+	// keys, cardinalities  00 00 01 00 01 00 00 00
+	// offsets              18 00 00 00 1c 00 00 00
+	// rows 3, 5            03 00 05 00
+	// row 70000            70 11
 }
 
 func BenchmarkNumbers(b *testing.B) {

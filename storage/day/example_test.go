@@ -1,6 +1,7 @@
 package day_test
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -57,36 +58,103 @@ func ExampleOpen_Encode() {
 	// 0 bytes left
 }
 
-// The beginning of a sealed day's header.
+// A sealed day of two pageviews, cut where its fields and streams begin. So small a day keeps no totals.
 func ExampleSeal() {
 	o := day.NewOpen(1, date, date.Start(time.UTC))
 	row := day.Row{New: &day.NewVisit{Visitor: 7}, Event: day.Event{Time: date.Start(time.UTC).Unix() + 65, Name: "pageview", Hostname: "a.org", Pathname: "/", Interactive: true, ScrollDepth: day.NoScroll}}
-	if err := o.Apply([]day.Row{row}); err != nil {
+	row.New.Attributes[schema.Country] = "DE"
+	next := day.Row{Event: row.Event}
+	next.Event.Time += 5
+	next.Event.Pathname = "/b"
+	next.Event.Props = []day.Prop{{Key: "plan", Value: "pro"}}
+	if err := o.Apply([]day.Row{row, next}); err != nil {
 		fmt.Println(err)
 	}
-	b, chunks, err := day.Seal(o.View())
+	header, chunks, err := day.Seal(o.View())
 	if err != nil {
 		fmt.Println(err)
 	}
-	fmt.Printf("version      % x\n", b[:1])
-	fmt.Printf("zone         % x\n", b[1:5])
-	fmt.Printf("midnight     % x\n", b[5:10])
-	fmt.Printf("counts       % x\n", b[10:17])
-	fmt.Printf("properties   % x\n", b[17:18])
-	fmt.Printf("parts        % x\n", b[18:19])
-	fmt.Printf("first part   % x\n", b[19:22])
-	fmt.Printf("streams      % x\n", b[22:23])
-	fmt.Printf("first stream % x\n", b[23:27])
-	fmt.Println(len(chunks), "chunk")
+	show := func(b *[]byte, n int, what string) {
+		fmt.Printf("%-38s % x\n", what, (*b)[:n])
+		*b = (*b)[n:]
+	}
+	b := bytes.Clone(header)
+	show(&b, 1, "version")
+	show(&b, 4, "zone: UTC")
+	show(&b, 5, "first instant")
+	show(&b, 7, "visitors, visits, rows, events …")
+	show(&b, 6, `property keys: "plan"`)
+	show(&b, 1, "parts")
+	show(&b, 3, "part 0: visitors, visits, rows")
+	kinds := map[byte]string{1: "words", 2: "codes", 3: "rows", 4: "totals", 5: "hours", 6: "visitors", 7: "map"}
+	type stream struct {
+		name   string
+		length int
+	}
+	var streams []stream
+	for _, of := range []string{"the day", "part 0"} {
+		n := int(b[0])
+		show(&b, 1, "streams of "+of)
+		for range n {
+			id := schema.Columns[b[1]]
+			name := kinds[b[0]] + " of " + id.Name
+			streams = append(streams, stream{name, int(b[3])})
+			size := 4
+			if b[0] == 2 && id.Kind == schema.String {
+				size = 6
+			}
+			show(&b, size, "  "+name)
+		}
+	}
+	show(&b, 1, "chunks")
+	show(&b, len(b), "  length")
+	for _, s := range streams {
+		show(&chunks[0], s.length, s.name)
+	}
 	// Output:
-	// version      02
-	// zone         03 55 54 43
-	// midnight     80 a0 f4 90 0d
-	// counts       01 01 01 01 01 01 00
-	// properties   00
-	// parts        01
-	// first part   01 01 01
-	// streams      03
-	// first stream 01 1e 00 0b
-	// 1 chunk
+	// version                                02
+	// zone: UTC                              03 55 54 43
+	// first instant                          80 a0 f4 90 0d
+	// visitors, visits, rows, events …       01 01 02 02 02 00 05
+	// property keys: "plan"                  01 04 70 6c 61 6e
+	// parts                                  01
+	// part 0: visitors, visits, rows         01 01 02
+	// streams of the day                     05
+	//   words of country                     01 09 00 05
+	//   words of name                        01 1e 00 0b
+	//   words of hostname                    01 1f 00 08
+	//   words of pathname                    01 20 00 07
+	//   words of props                       01 26 00 06
+	// streams of part 0                      0c
+	//   codes of visitor_visits              02 1b 00 02
+	//   codes of visit_rows                  02 1c 00 02
+	//   codes of country                     02 09 00 02 00 00
+	//   codes of name                        02 1e 00 02 00 00
+	//   codes of hostname                    02 1f 00 02 00 00
+	//   codes of pathname                    02 20 00 04 00 01
+	//   codes of time                        02 1d 00 05
+	//   codes of interactive                 02 21 00 02
+	//   codes of scroll_depth                02 22 00 02
+	//   codes of engagement_ms               02 23 00 02
+	//   rows of props                        03 26 00 13
+	//   codes of props                       02 26 00 02
+	// chunks                                 01
+	//   length                               53
+	// words of country                       01 01 02 44 45
+	// words of name                          01 01 08 70 61 67 65 76 69 65 77
+	// words of hostname                      01 01 05 61 2e 6f 72 67
+	// words of pathname                      01 02 01 02 2f 2f 62
+	// words of props                         01 01 03 70 72 6f
+	// codes of visitor_visits                01 01
+	// codes of visit_rows                    01 02
+	// codes of country                       01 00
+	// codes of name                          01 00
+	// codes of hostname                      01 00
+	// codes of pathname                      02 01 00 02
+	// codes of time                          02 06 05 3c 00
+	// codes of interactive                   01 01
+	// codes of scroll_depth                  01 00
+	// codes of engagement_ms                 01 00
+	// rows of props                          01 3a 30 00 00 01 00 00 00 00 00 00 00 10 00 00 00 01 00
+	// codes of props                         01 00
 }

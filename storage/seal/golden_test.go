@@ -200,3 +200,39 @@ func ExampleVault() {
 	// 4032  MAC                     b64ab00b177f67f1c2d4b99e694a8f332a6a71f2546c4f79212ef88014e2f577
 	// 4064  checksum                a5b15d7f717c83955e343d287516ba3b1dd4d0f029667f82263521a5384c7d66
 }
+
+// What a page of a vault looks like that holds a data key.
+func ExampleVault_page() {
+	b, err := os.ReadFile("testdata/v2/footfall.vault")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for page := 2; page < len(b)/4096; page++ {
+		if p := b[page*4096:]; p[1] == 2 {
+			fmt.Printf("page %d\n", page)
+			for _, field := range []struct {
+				at, size int
+				name     string
+			}{
+				{0, 1, "version"}, {1, 1, "type: a data key"}, {2, 2, "length of payload"}, {4, 4, "number of the page"}, {8, 1, "payload: algorithm"},
+				{9, 24, "nonce"}, {33, 36, "sealed site and key"}, {69, 16, "tag"}, {85, 4, "zero"}, {4064, 32, "checksum"},
+			} {
+				fmt.Printf("%4d  %-18s  %x\n", field.at, field.name, p[field.at:field.at+field.size])
+			}
+			return
+		}
+	}
+	// Output:
+	// page 4
+	//    0  version             01
+	//    1  type: a data key    02
+	//    2  length of payload   004d
+	//    4  number of the page  00000004
+	//    8  payload: algorithm  01
+	//    9  nonce               f4afe650ff4bf668398a4159b3150bb79c4ef4318a2bde1b
+	//   33  sealed site and key  ab9101e4e69e9222d2a89bffe26134006ac347cb138857ec202baf2a35147f8afe8a94bf
+	//   69  tag                 d5ccacb101cff102d9c2e22ad2351b47
+	//   85  zero                00000000
+	// 4064  checksum            7003dbaf109189a00261db51f09b2ab3eb28818c1f787888ecf6eab66bdad77e
+}
