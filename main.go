@@ -467,6 +467,7 @@ func (r *rooms) count() {
 	}
 	r.metrics.Gauge("memory_budget_bytes", "Memory that may be used: --memory.", held(func(m storage.Memory) int64 { return m.Total }))
 	r.metrics.Gauge("memory_cache_bytes", "Decoded columns of sealed days.", held(func(m storage.Memory) int64 { return m.CacheUsed }))
+	r.metrics.Gauge("memory_open_days_bytes", "Days that still grow.", held(func(m storage.Memory) int64 { return m.OpenDaysUsed }))
 	r.metrics.Gauge("memory_work_bytes", "Days on their way into the file.", held(func(m storage.Memory) int64 { return m.WorkUsed }))
 	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
 	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
@@ -474,6 +475,13 @@ func (r *rooms) count() {
 		counts := map[string]float64{}
 		for reason, n := range r.ingest.Snapshot().Dropped {
 			counts[string(reason)] = float64(n)
+		}
+		return counts
+	})
+	r.metrics.Counters("values_folded_total", "Values counted as (other): their day had too many different ones.", "dimension", func() map[string]float64 {
+		counts := map[string]float64{}
+		for dimension, n := range r.store.FoldedSince() {
+			counts[dimension] = float64(n)
 		}
 		return counts
 	})

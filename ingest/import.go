@@ -14,6 +14,7 @@ import (
 	"footfall/ingest/wire"
 	"footfall/storage"
 	"footfall/storage/account"
+	"footfall/storage/day"
 	"footfall/storage/schema"
 	"footfall/storage/verb"
 )
@@ -203,6 +204,11 @@ func (run *importing) store(site schema.Site, parts []part) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Abort()) }() // does nothing after Commit
+	defer func() {
+		if n := target.Folded(); n > 0 && err == nil {
+			fmt.Fprintf(run.c.Err, "%d values were counted as %s: a day keeps %d different ones of a column\n", n, day.Other, day.MaxWords)
+		}
+	}()
 	b := &building{calendar: run.calendar, sources: run.sources, scratch: run.scratch, parts: parts}
 	room := newRoom(run.memory)
 	begun, ended := 0, int64(0)

@@ -18,7 +18,7 @@ import (
 type openDay struct {
 	open   *day.Open
 	sealer *seal.Sealer
-	db     *file.DB
+	store  *Store
 
 	values [][]byte // of the op under way, to replay once it is durable; the committing goroutine's own
 
@@ -179,7 +179,14 @@ func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open day: %w", err)
 	}
-	return &openDay{open: day.NewOpen(key.site, key.date, calendar.Start(key.date)), sealer: sealer, db: s.db}, nil
+	return s.emptyDay(key, calendar.Start(key.date), sealer), nil
+}
+
+// emptyDay returns an open day that nobody knows yet.
+func (s *Store) emptyDay(key dayKey, begin time.Time, sealer *seal.Sealer) *openDay {
+	od := &openDay{open: day.NewOpen(key.site, key.date, begin), sealer: sealer, store: s}
+	od.open.Tight = &s.tight
+	return od
 }
 
 // Commit is what an append waits for.
@@ -280,6 +287,7 @@ func (od *openDay) done(err error) {
 	od.values = nil
 	if err != nil { // the disk is full
 		od.open.Retract()
+		od.open.TakeFolded()
 		od.mu.Lock()
 		od.refused = err
 		od.mu.Unlock()
@@ -293,6 +301,8 @@ func (od *openDay) done(err error) {
 	od.mu.Lock()
 	od.sequence += uint64(len(values))
 	od.mu.Unlock()
+	od.store.fold(dayKey{od.open.Site, od.open.Date}, od.open.TakeFolded())
+	od.store.measure()
 }
 
 // replay brings back the open days from the journal.

@@ -293,7 +293,7 @@ func (p *publication) takeOver(tx *file.Tx, key dayKey) error {
 // rewrite makes what stays of an open day: a day in memory and its journal.
 func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal [][]byte, err error) {
 	defer s.Work(sealingBytes([]*day.View{od.open.View()}))()
-	open = &openDay{open: day.NewOpen(od.open.Site, od.open.Date, od.open.Begin), sealer: od.sealer, db: s.db}
+	open = s.emptyDay(dayKey{od.open.Site, od.open.Date}, od.open.Begin, od.sealer)
 	var rows []day.Row
 	size := 0
 	flush := func() error {

@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"footfall/storage/file"
@@ -14,28 +17,56 @@ import (
 // drops counts events that were not counted, by reason. They are written down now and then, not with each event: a crash may lose
 // the last minute of them.
 type drops struct {
-	mu    sync.Mutex // guards both
-	days  map[dayKey]map[string]int64
-	dirty map[dayKey]bool
+	mu      sync.Mutex // guards all below
+	sites   map[schema.Site][]drop
+	reasons []string // by their numbers
+	dirty   map[dayKey]bool
+}
+
+// drop is how many events of a day were not counted for one reason. Those of a site are sorted by day and reason: sixteen bytes each,
+// since hundreds of sites have some on every day of every year.
+type drop struct {
+	date   schema.Date
+	reason uint16
+	n      int64
+}
+
+func (a drop) compare(b drop) int {
+	return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.reason, b.reason))
+}
+
+// between returns those of a site from first to last.
+func (d *drops) between(site schema.Site, first, last schema.Date) []drop {
+	all := d.sites[site]
+	from, _ := slices.BinarySearchFunc(all, drop{date: first}, drop.compare)
+	to, _ := slices.BinarySearchFunc(all, drop{date: last + 1}, drop.compare)
+	return all[from:max(from, to)]
 }
 
 // Dropped counts n events of a site that were not counted. Reasons are a fixed set of words.
 func (s *Store) Dropped(site schema.Site, date schema.Date, reason string, n int) {
-	s.drops.mu.Lock()
-	defer s.drops.mu.Unlock()
-	k := dayKey{site, date}
-	if s.drops.days == nil {
-		s.drops.days, s.drops.dirty = map[dayKey]map[string]int64{}, map[dayKey]bool{}
+	d := &s.drops
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sites == nil {
+		d.sites, d.dirty = map[schema.Site][]drop{}, map[dayKey]bool{}
 	}
-	m := s.drops.days[k]
-	if m == nil {
-		m = map[string]int64{}
-		s.drops.days[k] = m
+	number := slices.Index(d.reasons, reason)
+	if number < 0 {
+		if len(d.reasons) >= maxDropReasons {
+			return
+		}
+		number = len(d.reasons)
+		d.reasons = append(d.reasons, reason)
 	}
-	if _, known := m[reason]; known || len(m) < maxDropReasons {
-		m[reason] += int64(n)
-		s.drops.dirty[k] = true
+	one := drop{date, uint16(number), int64(n)}
+	all := d.sites[site]
+	if i, known := slices.BinarySearchFunc(all, one, drop.compare); known {
+		all[i].n += int64(n)
+	} else {
+		d.sites[site] = slices.Insert(all, i, one)
 	}
+	d.dirty[dayKey{site, date}] = true
 }
 
 // DropCounts returns how many events of a site were not counted from first to last, by reason and day.
@@ -43,16 +74,15 @@ func (s *Store) DropCounts(site schema.Site, first, last schema.Date) map[string
 	s.drops.mu.Lock()
 	defer s.drops.mu.Unlock()
 	out := map[string]map[schema.Date]int64{}
-	for k, m := range s.drops.days {
-		if k.site != site || k.date < first || k.date > last {
+	for _, d := range s.drops.between(site, first, last) {
+		reason := s.drops.reasons[d.reason]
+		if strings.HasPrefix(reason, foldPrefix) {
 			continue
 		}
-		for reason, n := range m {
-			if out[reason] == nil {
-				out[reason] = map[schema.Date]int64{}
-			}
-			out[reason][k.date] = n
+		if out[reason] == nil {
+			out[reason] = map[schema.Date]int64{}
 		}
+		out[reason][d.date] = d.n
 	}
 	return out
 }
@@ -64,7 +94,11 @@ func (s *Store) flushDrops(ctx context.Context) error {
 	s.drops.mu.Lock()
 	changed := map[dayKey][]byte{}
 	for k := range s.drops.dirty {
-		plain, err := json.Marshal(s.drops.days[k])
+		counts := map[string]int64{}
+		for _, d := range s.drops.between(k.site, k.date, k.date) {
+			counts[s.drops.reasons[d.reason]] = d.n
+		}
+		plain, err := json.Marshal(counts)
 		if err != nil {
 			panic("storage: internal error: " + err.Error()) // a map of numbers
 		}
@@ -99,8 +133,8 @@ func (s *Store) flushDrops(ctx context.Context) error {
 func (d *drops) keys(site schema.Site) (keys []dayKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for k := range d.days {
-		if k.site == site {
+	for _, one := range d.sites[site] {
+		if k := (dayKey{site, one.date}); len(keys) == 0 || keys[len(keys)-1] != k {
 			keys = append(keys, k)
 		}
 	}
@@ -111,7 +145,12 @@ func (d *drops) keys(site schema.Site) (keys []dayKey) {
 func (d *drops) forget(which func(dayKey) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	maps.DeleteFunc(d.days, func(k dayKey, _ map[string]int64) bool { return which(k) })
+	for site, all := range d.sites {
+		left := slices.DeleteFunc(all, func(one drop) bool { return which(dayKey{site, one.date}) })
+		if d.sites[site] = left; len(left) == 0 {
+			delete(d.sites, site)
+		}
+	}
 	maps.DeleteFunc(d.dirty, func(k dayKey, _ bool) bool { return which(k) })
 }
 

@@ -11,7 +11,7 @@ import (
 // cacheLimit is the cache's own share, and what open days and work leave of theirs.
 func (s *Store) cacheLimit() int {
 	m := &s.cfg.Memory
-	return int(m.Cache + max(0, m.Work-s.work.Load()))
+	return int(m.Cache + max(0, m.Work-s.work.Load()) + max(0, m.OpenDays-s.opened.Load()))
 }
 
 // Work accounts for bytes that a day on its way into the file holds; the cache makes room for them. The caller ends it by done, after
@@ -20,6 +20,24 @@ func (s *Store) Work(bytes int64) (done func()) {
 	s.work.Add(bytes)
 	s.cache.fit()
 	return func() { s.work.Add(-bytes) }
+}
+
+// measure adds up, now and then, what the open days take. Beyond their share they learn few new words.
+func (s *Store) measure() {
+	now := time.Now().UnixNano()
+	before := s.measured.Load()
+	if now-before < int64(measurePause) && before <= now || !s.measured.CompareAndSwap(before, now) {
+		return
+	}
+	held := int64(0)
+	s.mu.RLock()
+	for _, od := range s.days {
+		held += int64(od.open.Bytes())
+	}
+	s.mu.RUnlock()
+	s.opened.Store(held)
+	s.tight.Store(held > s.cfg.Memory.OpenDays)
+	s.cache.fit()
 }
 
 // rest gives memory back to the system when nobody has asked for a while.
@@ -32,13 +50,14 @@ func (s *Store) rest(now time.Time) {
 // Memory says what the store may hold and what it holds.
 type Memory struct {
 	memory.Shares
-	CacheUsed int64
-	WorkUsed  int64
+	OpenDaysUsed int64
+	WorkUsed     int64
+	CacheUsed    int64
 }
 
 // Memory returns the present state.
 func (s *Store) Memory() Memory {
-	return Memory{Shares: s.cfg.Memory, CacheUsed: int64(s.cache.bytes()), WorkUsed: s.work.Load()}
+	return Memory{Shares: s.cfg.Memory, OpenDaysUsed: s.opened.Load(), WorkUsed: s.work.Load(), CacheUsed: int64(s.cache.bytes())}
 }
 
 // sealingBytes is about what sealing views holds at once.

@@ -23,9 +23,10 @@ type Import struct {
 	site  schema.Site
 	ended bool
 
-	mu   sync.Mutex                   // guards all below
-	days map[schema.Date]*publication // nil while it is being sealed
-	err  error                        // of an Add that failed: some of its day may be in the file, so nothing can be committed
+	mu     sync.Mutex                          // guards all below
+	days   map[schema.Date]*publication        // nil while it is being sealed
+	folded map[schema.Date]map[schema.ID]int64 // values for which a day had no room
+	err    error                               // of an Add that failed: some of its day may be in the file, so nothing can be committed
 }
 
 // Import begins an import. Errors: ErrNoSite, ErrSiteBusy.
@@ -36,7 +37,7 @@ func (s *Store) Import(site schema.Site) (*Import, error) {
 	if !s.hold(site) {
 		return nil, ErrSiteBusy
 	}
-	return &Import{s: s, site: site, days: map[schema.Date]*publication{}}, nil
+	return &Import{s: s, site: site, days: map[schema.Date]*publication{}, folded: map[schema.Date]map[schema.ID]int64{}}, nil
 }
 
 func (im *Import) markKey() []byte { return markKey(im.site) }
@@ -90,7 +91,7 @@ func (im *Import) add(ctx context.Context, v *day.View) error {
 		return fmt.Errorf("import %s: %w", date, dataError(err))
 	}
 	im.mu.Lock()
-	im.days[date] = p
+	im.days[date], im.folded[date] = p, v.Folded
 	im.mu.Unlock()
 	if err := im.s.db.Room(p.size()); err != nil {
 		return fmt.Errorf("import %s: %w", date, err)
@@ -154,8 +155,21 @@ func (im *Import) Commit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	for date, folded := range im.folded {
+		s.fold(dayKey{im.site, date}, folded)
+	}
 	im.end()
 	return nil
+}
+
+// Folded returns how many values of the days added so far became day.Other, since their day had too many different ones.
+func (im *Import) Folded() (n int64) {
+	for _, folded := range im.folded {
+		for _, values := range folded {
+			n += values
+		}
+	}
+	return n
 }
 
 // Abort removes what was added; where that fails, the next start does it. Every Add must have returned. It does nothing after Commit.

@@ -74,6 +74,7 @@ type Usage struct {
 	Visitors int   `json:"visitors"`
 	Sealed   int64 `json:"sealed_bytes"`  // keys and values of sealed days
 	Journal  int64 `json:"journal_bytes"` // keys and values of open days
+	Folded   int64 `json:"folded_values"` // that count as day.Other, since their day had too many different ones
 }
 
 // Bytes is what all of it takes.
@@ -86,6 +87,7 @@ func (u *Usage) add(o *Usage) {
 	u.Visitors += o.Visitors
 	u.Sealed += o.Sealed
 	u.Journal += o.Journal
+	u.Folded += o.Folded
 }
 
 // ColumnUse is what the streams of one kind and column take, in the sealed days that were selected. The last ones are what sealing
@@ -188,6 +190,9 @@ func (in *inspector) day(k dayKey) error {
 		return nil
 	}
 	counted := *d
+	for _, n := range in.s.Folded(k.site, k.date, k.date) {
+		counted.Folded += n
+	}
 	if sealed {
 		v, err := in.s.readSealed(k, e)
 		if err != nil {

@@ -27,6 +27,10 @@ const (
 	sealingRow   = 64
 	sealingVisit = 160
 
+	// measurePause lies between two looks at what the open days take: adding it up costs microseconds a site, and in this time not even a flood of
+	// events makes them grow by more than a few megabytes.
+	measurePause = 100 * time.Millisecond
+
 	// maxPendingRows and maxPendingBytes of one day may wait for the commit under way. A commit takes about a millisecond, so
 	// more means that the disk stands still; those who come then are told to come again.
 	maxPendingRows  = 16384
@@ -73,6 +77,6 @@ const (
 	// showEvery is how often a check of the file says how far it is.
 	showEvery = 100 * time.Millisecond
 
-	// maxDropReasons different reasons are counted a site and day; the program has fewer, so more is a fault.
+	// maxDropReasons different reasons are counted, dimensions with folded values among them; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

@@ -119,6 +119,9 @@ type Store struct {
 	recovery string
 	cache    *cache
 	work     atomic.Int64 // bytes of memory.Shares.Work in use
+	opened   atomic.Int64 // bytes that the open days take, when they were last measured
+	measured atomic.Int64 // when that was, in Unix nanoseconds
+	tight    atomic.Bool  // it was more than their share
 
 	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
 	days    map[dayKey]*openDay
@@ -134,6 +137,7 @@ type Store struct {
 	busy       map[schema.Site]bool
 
 	drops drops
+	folds [schema.NumColumns]atomic.Int64 // values that became day.Other since Open
 	watch watch
 }
 

@@ -61,6 +61,12 @@ export interface Reason {
   count: number;
 }
 
+/** Left is what was not counted, by reason, and how many values of a dimension are counted as "(other)". */
+export interface Left {
+  reasons: Reason[];
+  other: { dimension: string; count: number }[];
+}
+
 /** ApiError carries the server's own words; status 0 means that no answer came. */
 export class ApiError extends Error {
   constructor(
@@ -108,8 +114,7 @@ export const logout = (): Promise<unknown> => call("POST", "logout", {});
 export const addSite = (domain: string, timezone: string): Promise<Site> => call("POST", "sites", { domain, timezone });
 export const getStatus = (domain: string): Promise<Status> => call("GET", at(domain, "status"));
 export const getCurrent = async (domain: string): Promise<number> => (await call<{ visitors: number }>("GET", at(domain, "current"))).visitors;
-export const getFiltered = async (domain: string, from: string, to: string): Promise<Reason[]> =>
-  (await call<{ reasons: Reason[] | null }>("GET", at(domain, `filtered?from=${from}&to=${to}`))).reasons ?? [];
+export const getFiltered = (domain: string, from: string, to: string): Promise<Left> => call("GET", at(domain, `filtered?from=${from}&to=${to}`));
 
 /** ask sends queries in one request and gives their results in the same order. */
 export const ask = async (domain: string, queries: Query[]): Promise<Result[]> => (await call<{ results: Result[] }>("POST", at(domain, "query"), { queries })).results;

@@ -24,11 +24,13 @@ type AnswerRow struct {
 
 // Meta is what the answer says about itself; its keys are sorted.
 type Meta struct {
-	ImportsIncluded   *bool    `json:"imports_included,omitempty"`
-	ImportsSkipReason string   `json:"imports_skip_reason,omitempty"`
-	PresentIndex      *int     `json:"present_index,omitempty"` // the dashboard's only
-	TimeLabels        []string `json:"time_labels,omitempty"`
-	TotalRows         *int     `json:"total_rows,omitempty"`
+	ImportsIncluded   *bool  `json:"imports_included,omitempty"`
+	ImportsSkipReason string `json:"imports_skip_reason,omitempty"`
+	// OtherValues tells, by dimension of the query, how many values the row "(other)" stands for.
+	OtherValues  map[string]int64 `json:"other_values,omitempty"`
+	PresentIndex *int             `json:"present_index,omitempty"` // the dashboard's only
+	TimeLabels   []string         `json:"time_labels,omitempty"`
+	TotalRows    *int             `json:"total_rows,omitempty"`
 }
 
 // Answer shows a result as asked for.

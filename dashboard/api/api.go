@@ -57,6 +57,9 @@ type Store interface {
 	Current(site schema.Site, now time.Time) int
 	// DropCounts returns, by reason and day, what was not counted from first to last.
 	DropCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64
+	// Folded returns, by dimension, how many values from first to last are counted as day.Other, since their day had too many
+	// different ones.
+	Folded(site schema.Site, first, last schema.Date) map[string]int64
 }
 
 // Config is what New needs.
@@ -167,7 +170,27 @@ func (a *API) queryV2(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, fmt.Errorf("answer query: %w", err))
 		return
 	}
-	a.send(w, http.StatusOK, asked.Answer(result))
+	answer := asked.Answer(result)
+	a.noteFolded(answer, &asked.Query)
+	a.send(w, http.StatusOK, answer)
+}
+
+// noteFolded says in an answer where values of its dimensions are not told apart.
+func (a *API) noteFolded(answer *Answer, q *query.Query) {
+	first, last := q.Range.Dates(q.Calendar)
+	folded := a.store.Folded(q.Site, first, last)
+	for _, d := range q.Dimensions {
+		name := string(d)
+		if _, prop := d.Prop(); prop {
+			name = strings.TrimSuffix(schema.PropPrefix, ":")
+		}
+		if n := folded[name]; n > 0 {
+			if answer.Meta.OtherValues == nil {
+				answer.Meta.OtherValues = map[string]int64{}
+			}
+			answer.Meta.OtherValues[string(d)] = n
+		}
+	}
 }
 
 // namedSite finds the site a public query names. An unknown site and one that is not the caller's are the same.

@@ -261,6 +261,34 @@ func TestQueryChecksInOrder(t *testing.T) {
 	}
 }
 
+// TestOtherValuesAreNoted has more event names than a day keeps.
+func TestOtherValuesAreNoted(t *testing.T) {
+	s := newServer(t, false)
+	s.fill(t)
+	site, _ := s.store.Accounts().SiteByDomain("example.org")
+	var hits []hit
+	for i := range day.MaxNames {
+		hits = append(hits, hit{"08:00:00", fmt.Sprint("name ", i), "/", nil})
+	}
+	s.visits(t, site.ID, "2026-05-18", visit{9, schema.Attributes{}, hits}, visit{10, schema.Attributes{}, []hit{{"09:00:00", "one more", "/", nil}}})
+	ask := func(dimension string) string {
+		_, answer, _ := s.do(t, "token", "POST", "/api/v2/query", "application/json",
+			`{"site_id":"example.org","metrics":["events"],"date_range":["2026-05-18","2026-05-18"],"dimensions":["`+dimension+`"],"filters":[["is","event:page",["/"]]],"pagination":{"limit":1}}`)
+		_, meta, _ := strings.Cut(answer, `"meta":`)
+		meta, _, _ = strings.Cut(meta, `,"query"`)
+		return meta
+	}
+	if got := ask("event:name"); got != `{"other_values":{"event:name":1}}` {
+		t.Errorf("by name: %s", got)
+	}
+	if got := ask("event:page"); got != `{}` {
+		t.Errorf("by page: %s", got)
+	}
+	if _, got, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/filtered?from=2026-05-18&to=2026-05-18", "", ""); got != `{"other":[{"dimension":"event:name","count":1}],"reasons":[]}` {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestLoginIsThrottled(t *testing.T) {
 	s := newServer(t, false)
 	s.fill(t)

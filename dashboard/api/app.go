@@ -152,7 +152,13 @@ type reasonAnswer struct {
 	Count  int64  `json:"count"`
 }
 
-// filtered tells how much was not counted and why.
+// foldedAnswer is how many values of a dimension are counted as day.Other.
+type foldedAnswer struct {
+	Dimension string `json:"dimension"`
+	Count     int64  `json:"count"`
+}
+
+// filtered tells how much was not counted and why, and which values are not told apart.
 func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
 	values := r.URL.Query()
 	from, err1 := schema.ParseDate(values.Get("from"))
@@ -173,7 +179,12 @@ func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site
 	slices.SortFunc(reasons, func(x, y reasonAnswer) int {
 		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
 	})
-	return map[string]any{"reasons": reasons}, nil
+	other := []foldedAnswer{}
+	for dimension, n := range a.store.Folded(site.ID, min(from, to), max(from, to)) {
+		other = append(other, foldedAnswer{dimension, n})
+	}
+	slices.SortFunc(other, func(x, y foldedAnswer) int { return cmp.Compare(x.Dimension, y.Dimension) })
+	return map[string]any{"reasons": reasons, "other": other}, nil
 }
 
 // queryApp answers the queries of one page in one request.
@@ -216,6 +227,7 @@ func (a *API) queryApp(w http.ResponseWriter, r *http.Request, site account.Site
 			before, results = &results[0], results[1:]
 		}
 		answers[i] = q.AnswerApp(result, before)
+		a.noteFolded(answers[i], &q.Query)
 	}
 	return map[string]any{"results": answers}, nil
 }

@@ -23,6 +23,7 @@ type Builder struct {
 	revenue  []uint32 // rows that have some
 	counting int
 
+	room       room
 	engagement uint32 // the number of its name, or of no name
 }
 
@@ -65,13 +66,16 @@ func NewBuilder(date schema.Date, begin time.Time, rows int) *Builder {
 	return b
 }
 
-// Word returns the number of a word of a text column, or of revenue's amounts and currencies.
+// Word returns the number of a word of a text column, or of revenue's amounts and currencies. Where the day has no room for it, that is
+// the number of Other, and no amount at all.
 func (b *Builder) Word(id schema.ID, word string) uint32 {
-	if id != schema.EventName {
-		return b.text[id].code(word)
+	g := &b.text[id]
+	if !b.room.has(id, g, word, false) {
+		g.folds = true
+		word = Other
 	}
-	code := b.text[id].name(word)
-	if word == Engagement {
+	code := b.room.code(g, word)
+	if id == schema.EventName && word == Engagement {
 		b.engagement = code
 	}
 	return code
@@ -92,7 +96,14 @@ func (b *Builder) Prop(key string) (column int, ok bool) {
 }
 
 // PropValue returns the number of a value of the property.
-func (b *Builder) PropValue(column int, value string) uint32 { return b.props[column].code(value) }
+func (b *Builder) PropValue(column int, value string) uint32 {
+	p := &b.props[column]
+	if !b.room.has(schema.EventProps, &p.growing, value, false) {
+		p.folds = true
+		value = Other
+	}
+	return b.room.code(&p.growing, value)
+}
 
 // Add adds a row. Rows of one visit come in the order of their time.
 func (b *Builder) Add(r *CodedRow) error {
@@ -126,7 +137,9 @@ func (b *Builder) Add(r *CodedRow) error {
 	for _, p := range r.Props {
 		b.props[p.Column].add(row, p.Value)
 	}
-	if r.HasRevenue {
+	if amount := &b.text[schema.EventRevenueAmount]; r.HasRevenue && amount.folds && amount.words[r.Amount] == Other {
+		b.room.fold(schema.EventRevenueAmount, 1)
+	} else if r.HasRevenue {
 		b.revenue = append(b.revenue, row)
 		b.text[schema.EventRevenueAmount].codes = append(b.text[schema.EventRevenueAmount].codes, r.Amount)
 		b.text[schema.EventRevenueCurrency].codes = append(b.text[schema.EventRevenueCurrency].codes, r.Currency)
@@ -135,6 +148,28 @@ func (b *Builder) Add(r *CodedRow) error {
 		b.counting++
 	}
 	return nil
+}
+
+// countFolded counts the values that became Other.
+func (b *Builder) countFolded() {
+	count := func(id schema.ID, g *growing) {
+		if !g.folds {
+			return
+		}
+		other, n := g.index[Other], int64(0)
+		for _, c := range g.codes {
+			if c == other {
+				n++
+			}
+		}
+		b.room.fold(id, n)
+	}
+	for _, id := range storedTexts {
+		count(id, &b.text[id])
+	}
+	for i := range b.props {
+		count(schema.EventProps, &b.props[i].growing)
+	}
 }
 
 // View returns the day. The builder is used up.
@@ -160,7 +195,9 @@ func (b *Builder) View() *View {
 			u.sparse[key] = &SparseText{b.revenue, t.codes, Dictionary{Words: t.words}}
 		}
 	}
+	b.countFolded()
 	v := u.arrange()
+	v.Folded = b.room.folded
 	v.Date, v.Zone, v.Begin, v.Counting = b.date, b.begin.Location().String(), b.begin.Unix(), b.counting
 	*b = Builder{}
 	return v

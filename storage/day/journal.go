@@ -52,7 +52,7 @@ func (o *Open) Encode(rows []Row) []byte {
 	var keys []string
 	place := map[string]int{} // of each key in keys
 	for i := range rows {
-		codes[i] = o.internLocked(&rows[i])
+		codes[i] = o.codeLocked(&rows[i])
 		for _, p := range codes[i].sparse {
 			if _, ok := place[p.key]; !ok {
 				place[p.key] = len(keys)
@@ -213,7 +213,7 @@ func (o *Open) replayWordsLocked(r *reader) error {
 	first, n := int(r.uvarint()), r.count()
 	for i := range n {
 		word := r.string()
-		if r.bad || int(d.code(word)) != first+i {
+		if r.bad || int(o.room.code(d, word)) != first+i {
 			return fmt.Errorf("%w: dictionary out of order", ErrJournal)
 		}
 	}

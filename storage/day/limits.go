@@ -11,9 +11,20 @@ const (
 	// dozen. The header of a sealed day names each of them and has to fit one stored value.
 	MaxPropKeys = 1000
 
-	// MaxNames different event names are kept a day; further ones are counted as Other.
+	// MaxNames different event names are kept a day.
 	MaxNames = 10000
 
-	// Other is the name of events beyond MaxNames.
+	// MaxWords different values of any other column, or of one property, are kept a day. A very large site has 40,000 pages a day; one that
+	// made up a page for every visit would otherwise cost all the others the memory of the machine.
+	MaxWords = 100_000
+
+	// MaxWordBytes is what the different values of all columns of a day may take in memory, in bytes: 100,000 pages with some room beside.
+	// A thousand properties of 100,000 long values each would take a hundred gigabytes.
+	MaxWordBytes = 24 << 20
+
+	// Other is the word for all that a day has no room for.
 	Other = "(other)"
+
+	// fewWordBytes a day always has, however little memory is left for all days: its countries, browsers and the pages of a small site.
+	fewWordBytes = 64 << 10
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/storage/schema"
@@ -23,6 +24,9 @@ type Open struct {
 	Begin time.Time // the day's first instant, in its zone
 	begin int64     // the same in Unix seconds
 
+	// Tight, which may be nil, says that all open days together take more memory than they may: no new words then.
+	Tight *atomic.Bool
+
 	mu sync.RWMutex // guards all below
 
 	visitors map[uint64]uint32 // visitor id to number
@@ -38,6 +42,7 @@ type Open struct {
 	props                           int // property columns
 	dictionaries                    []namedDictionary
 	counting                        int
+	room                            room
 
 	view *View // of the first viewRows rows
 
@@ -53,6 +58,7 @@ type growing struct {
 	index     map[string]uint32
 	journaled int
 	durable   int
+	folds     bool // some of the words that a Builder was asked for became Other
 }
 
 type growingSparse struct {
@@ -149,7 +155,7 @@ func (o *Open) Apply(rows []Row) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range rows {
-		if err := o.addLocked(o.internLocked(&rows[i])); err != nil {
+		if err := o.addLocked(o.codeLocked(&rows[i])); err != nil {
 			return err
 		}
 	}
@@ -179,30 +185,38 @@ type codedProp struct {
 	code   uint32
 }
 
-// internLocked gives codes to a row's words. Words without rows do no harm, so it may run before the row is durable.
-func (o *Open) internLocked(r *Row) coded {
+// codeLocked gives codes to a row's words. Words without rows do no harm, so it may run before the row is durable.
+func (o *Open) codeLocked(r *Row) coded {
 	e := &r.Event
 	c := coded{
 		visit: r.Visit, time: e.Time, interactive: e.Interactive, scroll: e.ScrollDepth, engagement: e.EngagementMS,
-		name: o.name.name(e.Name), host: o.host.code(e.Hostname), page: o.page.code(e.Pathname),
+		name: o.wordLocked(schema.EventName, &o.name, e.Name), host: o.wordLocked(schema.EventHostname, &o.host, e.Hostname),
+		page:          o.wordLocked(schema.EventPage, &o.page, e.Pathname),
 		countsAsEvent: e.Name != Engagement, hasScroll: e.ScrollDepth <= 100,
 	}
 	if r.New != nil {
 		c.fresh, c.visitor = true, r.New.Visitor
 		for id := range c.attrs {
-			c.attrs[id] = o.attrs[id].code(r.New.Attributes[id])
+			c.attrs[id] = o.wordLocked(schema.ID(id), &o.attrs[id], r.New.Attributes[id])
 		}
 	}
 	for _, p := range e.Props {
 		if s := o.sparse[propKey(p.Key)]; s != nil || o.props < MaxPropKeys {
 			s = o.sparseLocked(propKey(p.Key))
-			c.sparse = append(c.sparse, codedProp{s, p.Key, s.code(p.Value)})
+			c.sparse = append(c.sparse, codedProp{s, p.Key, o.wordLocked(schema.EventProps, &s.growing, p.Value)})
+		} else {
+			o.room.fold(schema.EventProps, 1)
 		}
 	}
 	if e.Revenue != (Revenue{}) {
-		c.hasRevenue = true
-		c.amountCode = o.sparseLocked(amountKey).code(e.Revenue.Amount)
-		c.currency = o.sparseLocked(currencyKey).code(e.Revenue.Currency)
+		// An amount is a number or nothing: without room for it the event goes without revenue.
+		amount := &o.sparseLocked(amountKey).growing
+		if c.hasRevenue = o.room.has(schema.EventRevenueAmount, amount, e.Revenue.Amount, o.tight()); c.hasRevenue {
+			c.amountCode = o.room.code(amount, e.Revenue.Amount)
+			c.currency = o.room.code(&o.sparseLocked(currencyKey).growing, e.Revenue.Currency)
+		} else {
+			o.room.fold(schema.EventRevenueAmount, 1)
+		}
 	}
 	return c
 }
@@ -218,14 +232,6 @@ func (o *Open) sparseLocked(key columnKey) *growingSparse {
 		}
 	}
 	return s
-}
-
-// name returns the code of an event name, or of Other where the day has too many.
-func (g *growing) name(name string) uint32 {
-	if _, known := g.index[name]; !known && len(g.words) >= MaxNames && name != Pageview && name != Engagement {
-		name = Other
-	}
-	return g.code(name)
 }
 
 // addLocked appends one row to the columns.

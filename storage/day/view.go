@@ -49,6 +49,7 @@ type View struct {
 	Rows     int // events, engagement included
 	Counting int // events, engagement left out; of the whole day
 	Props    []string
+	Folded   map[schema.ID]int64 // of a day just built: values that became Other, see MaxWords
 
 	source  *sealed         // nil: everything is in the maps
 	part    int             // of the source, or ofDay

@@ -21,7 +21,7 @@ type Inspect struct {
 // Help tells what the numbers mean.
 func (*Inspect) Help() string {
 	return "Shows where the bytes of the data file are: its pages, buckets, sites and days, and with --columns each column of the sealed days with " +
-		"the encodings it is stored in. Bytes an event count events without engagement. Nothing is changed, and a running server goes on counting."
+		"the encodings it is stored in. Folded values are counted as (other), since their day had too many different ones. Bytes an event count events without engagement. Nothing is changed, and a running server goes on counting."
 }
 
 // Run describes what is stored.
@@ -100,15 +100,15 @@ func bucketTable(in *storage.Inspection) *table {
 }
 
 func siteTable(in *storage.Inspection) *table {
-	t := &table{titles: []string{">site", "domain", "first day", "last day", ">days", ">visitors", ">visits", ">events", ">rows", ">journal", ">sealed", ">bytes an event"}}
+	t := &table{titles: []string{">site", "domain", "first day", "last day", ">days", ">visitors", ">visits", ">events", ">rows", ">folded", ">journal", ">sealed", ">bytes an event"}}
 	for _, s := range slices.SortedStableFunc(slices.Values(in.Sites), func(a, b storage.SiteUse) int { return cmp.Compare(b.Bytes(), a.Bytes()) }) {
-		t.add(fmt.Sprint(s.ID), s.Domain, s.First, s.Last, s.Days, s.Visitors, s.Visits, s.Events, s.Rows, s.Journal, s.Sealed, perEvent(&s.Usage))
+		t.add(fmt.Sprint(s.ID), s.Domain, s.First, s.Last, s.Days, s.Visitors, s.Visits, s.Events, s.Rows, s.Folded, s.Journal, s.Sealed, perEvent(&s.Usage))
 	}
 	return t
 }
 
 func dayTable(in *storage.Inspection, domains map[schema.Site]string) *table {
-	t := &table{titles: []string{"day", "domain", "state", ">generation", ">chunks", ">visitors", ">visits", ">events", ">rows", ">journal", ">sealed", ">bytes an event", "time zone"}}
+	t := &table{titles: []string{"day", "domain", "state", ">generation", ">chunks", ">visitors", ">visits", ">events", ">rows", ">folded", ">journal", ">sealed", ">bytes an event", "time zone"}}
 	for _, d := range in.Days {
 		var state []string
 		if d.Generation > 0 {
@@ -117,7 +117,7 @@ func dayTable(in *storage.Inspection, domains map[schema.Site]string) *table {
 		if d.Journal > 0 || d.OpenRows > 0 {
 			state = append(state, "open")
 		}
-		t.add(d.Date, domains[d.Site], strings.Join(state, "+"), fmt.Sprint(d.Generation), d.Chunks, d.Visitors, d.Visits, d.Events, d.Rows, d.Journal, d.Sealed, perEvent(&d.Usage), d.Zone)
+		t.add(d.Date, domains[d.Site], strings.Join(state, "+"), fmt.Sprint(d.Generation), d.Chunks, d.Visitors, d.Visits, d.Events, d.Rows, d.Folded, d.Journal, d.Sealed, perEvent(&d.Usage), d.Zone)
 	}
 	return t
 }

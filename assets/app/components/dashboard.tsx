@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getFiltered, type Reason, type Site } from "../api.ts";
+import { getFiltered, type Left, type Site } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { view } from "../router.ts";
 import { useRefresh } from "../refresh.ts";
@@ -78,10 +78,13 @@ function Top() {
 
 const plain: Record<string, string> = { bot: "bots", spam: "referrer spam", rate_limit: "too many at once", datacenter: "data centres" };
 
-/** NotCounted says what was left out, by reason, for those who ask. */
+/** named is the word for values of a dimension: "event:page" is "pages". */
+const named = (dimension: string): string => (dimension === "event:props" ? "properties" : `${dimension.replace(/^\w+:/, "").replaceAll("_", " ")}s`);
+
+/** NotCounted says what was left out, by reason, and what was counted without its value, for those who ask. */
 function NotCounted({ site }: { site: Site }) {
   const open = useSignal(false);
-  const answer = useSignal<Reason[] | string | undefined>(undefined);
+  const answer = useSignal<Left | string | undefined>(undefined);
   const { first, last } = range.value;
   useEffect(() => {
     if (!open.value) return;
@@ -98,9 +101,14 @@ function NotCounted({ site }: { site: Site }) {
       <summary>What was not counted?</summary>
       {a === undefined && <p class="hint">One moment…</p>}
       {typeof a === "string" && <p class="hint">{a}</p>}
-      {Array.isArray(a) && (a.length === 0 ? <p class="hint">Nothing was dropped in this period.</p> : (
-        <ul>{a.map((r) => <li key={r.reason}>{fullNumber(r.count)} {plain[r.reason] ?? r.reason.replaceAll("_", " ")}</li>)}</ul>
+      {typeof a === "object" && (a.reasons.length === 0 ? <p class="hint">Nothing was dropped in this period.</p> : (
+        <ul>{a.reasons.map((r) => <li key={r.reason}>{fullNumber(r.count)} {plain[r.reason] ?? r.reason.replaceAll("_", " ")}</li>)}</ul>
       ))}
+      {typeof a === "object" && a.other.length > 0 && (
+        <p class="hint" data-testid="other-values">
+          Counted as “(other)”, because a day had too many different ones: {a.other.map((o) => `${fullNumber(o.count)} ${named(o.dimension)}`).join(", ")}.
+        </p>
+      )}
     </details>
   );
 }

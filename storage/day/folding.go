@@ -1,0 +1,80 @@
+package day
+
+import (
+	"maps"
+
+	"footfall/storage/schema"
+)
+
+// room is what a day has for the words that visitors choose. It bounds how many there are of a column, and what all of them take in memory.
+type room struct {
+	words  int                 // bytes that all dictionaries take, about
+	folded map[schema.ID]int64 // values for which there was none
+}
+
+// has reports whether a dictionary holds a word or may take it. What the store itself gives a meaning to it may always take; tight
+// leaves room for few others.
+func (r *room) has(id schema.ID, g *growing, word string, tight bool) bool {
+	if _, known := g.index[word]; known || word == "" || word == Other || id == schema.EventName && (word == Pageview || word == Engagement) {
+		return true
+	}
+	most := MaxWords
+	if id == schema.EventName {
+		most = MaxNames
+	}
+	return len(g.words) < most && r.words+len(word)+wordBytes <= MaxWordBytes && (!tight || r.words < fewWordBytes)
+}
+
+// fold counts values that become Other, or are left off.
+func (r *room) fold(id schema.ID, values int64) {
+	if r.folded == nil {
+		r.folded = map[schema.ID]int64{}
+	}
+	r.folded[id] += values
+}
+
+// code returns the code of word, giving it the next one if it has none.
+func (r *room) code(g *growing, word string) uint32 {
+	known := len(g.words)
+	c := g.code(word)
+	if len(g.words) > known {
+		r.words += len(word) + wordBytes
+	}
+	return c
+}
+
+// wordLocked returns the code of a word that a visitor chose, or of Other where the day has no room for another word. What the journal holds
+// is replayed whatever these bounds are.
+func (o *Open) wordLocked(id schema.ID, g *growing, word string) uint32 {
+	if !o.room.has(id, g, word, o.tight()) {
+		o.room.fold(id, 1)
+		word = Other
+	}
+	return o.room.code(g, word)
+}
+
+func (o *Open) tight() bool { return o.Tight != nil && o.Tight.Load() }
+
+// Bytes returns about how much memory the day takes, views of it aside.
+func (o *Open) Bytes() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return len(o.visit)*rowBytes + len(o.visitor)*visitBytes + len(o.ids)*visitorBytes + o.room.words
+}
+
+// What a row takes beside its properties, a visit and a visitor.
+const (
+	rowBytes     = 8 * 4
+	visitBytes   = 4 + 8 + 4*schema.NumAttributes
+	visitorBytes = 8 + 30
+)
+
+// TakeFolded returns how many values were counted as Other since the last call, by column; among properties and amounts of money also
+// those that were left off.
+func (o *Open) TakeFolded() map[schema.ID]int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	folded := maps.Clone(o.room.folded)
+	clear(o.room.folded)
+	return folded
+}
