@@ -124,16 +124,18 @@ func (s *Store) findDay(key dayKey) (*openDay, error) {
 }
 
 // pause makes those who want an open day of the site wait until resume is called. The caller holds the site busy.
-func (s *Store) pause(site schema.Site) (resume func()) {
-	done := make(chan struct{})
+func (s *Store) pause(site schema.Site) {
 	s.mu.Lock()
-	s.paused[site] = done
-	s.mu.Unlock()
-	return func() {
-		s.mu.Lock()
-		delete(s.paused, site)
-		s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.paused[site] = make(chan struct{})
+}
+
+func (s *Store) resume(site schema.Site) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if done := s.paused[site]; done != nil {
 		close(done)
+		delete(s.paused, site)
 	}
 }
 

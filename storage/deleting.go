@@ -208,8 +208,8 @@ func (s *Store) deleteDay(ctx context.Context, key dayKey, d *Deletion, sum *Del
 		return err
 	}
 	// Rows of an open day are to go: nobody may add to it until it is replaced.
-	resume := s.pause(key.site)
-	defer resume()
+	s.pause(key.site)
+	defer s.resume(key.site)
 	s.mu.RLock()
 	od := s.days[key]
 	s.mu.RUnlock()

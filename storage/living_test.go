@@ -296,6 +296,30 @@ func TestResetCutOff(t *testing.T) {
 	}
 }
 
+// TestFaultsOfDestructionAreMended: what a fault leaves of a removal or a reset is finished by Maintain, and events come in again.
+func TestFaultsOfDestructionAreMended(t *testing.T) {
+	ctx := context.Background()
+	w := filled(t)
+	other, err := w.store.AddSite(ctx, "other.example", "Etc/UTC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err1 := w.store.Accounts().ChangeSite(ctx, w.site, nil, func(s *account.Site) { s.Resetting = true })
+	err2 := w.store.Accounts().ChangeSite(ctx, other.ID, nil, func(s *account.Site) { s.Removing = true })
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	w.maintain(t)
+	w.events, w.rows, w.seats = nil, nil, map[schema.Date]*seating{}
+	w.empty(t)
+	w.live(t, view("ann", "/", w.now.Add(time.Minute)))
+	w.books(t)
+	if _, ok := w.store.Accounts().Site(other.ID); ok {
+		t.Error("the site that was being removed is there")
+	}
+	w.close(t)
+}
+
 // TestOldCopiesTellNothing puts data files of before a reset and a removal beside the vault of after. What was destroyed stays destroyed.
 func TestOldCopiesTellNothing(t *testing.T) {
 	for name, destroy := range map[string]func(*storage.Store, schema.Site) error{

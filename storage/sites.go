@@ -21,8 +21,8 @@ func (s *Store) AddSite(ctx context.Context, domain, timezone string) (account.S
 }
 
 // RemoveSite destroys a site: first its data key, which makes its data unreadable in this file and in every copy of it,
-// then its bytes and its record. Once begun it is not called off; what a crash leaves of it the next start finishes. by is who
-// asked for it, for the audit log. Errors: ErrNoSite, ErrSiteBusy.
+// then its bytes and its record. Once begun it is not called off; what a fault leaves of it Maintain or the next start finishes. by is
+// who asked for it, for the audit log. Errors: ErrNoSite, ErrSiteBusy.
 func (s *Store) RemoveSite(ctx context.Context, id schema.Site, by string) error {
 	if _, ok := s.book.Site(id); !ok {
 		return ErrNoSite
@@ -49,17 +49,16 @@ func (s *Store) entry(id schema.Site, did, by string) *account.Entry {
 	return &account.Entry{Time: s.cfg.Now().UTC().Truncate(time.Second), By: by, Did: did, Days: h.Days, Events: h.Events}
 }
 
-// remove destroys what is left of a site that is marked. The record goes last: it tells the next start what to finish.
+// remove destroys what is left of a site that is marked. The record goes last: it tells who comes later what to finish.
 func (s *Store) remove(ctx context.Context, id schema.Site) error {
 	if err := s.vault.DestroySite(id); err != nil && !errors.Is(err, seal.ErrNoKey) {
-		return fmt.Errorf("remove site: %w; the next start goes on with it", err)
+		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
-	if err := s.removeData(ctx, id); err != nil {
-		return fmt.Errorf("remove site: %w; the next start goes on with it", err)
+	if err := insist(func() error { return s.removeData(ctx, id) }); err != nil {
+		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
-	err := insist(func() error { return s.book.DeleteSite(ctx, id) })
-	if err != nil && !errors.Is(err, account.ErrNotFound) {
-		return fmt.Errorf("remove site: %w", err)
+	if err := insist(func() error { return s.book.DeleteSite(ctx, id) }); err != nil && !errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
 	return nil
 }
@@ -74,9 +73,11 @@ func insist(do func() error) error {
 	}
 }
 
+const goesOn = "a running server tries again within a minute, and the next start does"
+
 // ResetSite destroys all data of a site and keeps the site: its data key is replaced, which makes its data unreadable in this file
-// and in every copy of it, then its bytes are removed. Events that come meanwhile wait. Once begun it is not called off; what a
-// crash leaves of it the next start finishes. by is who asked for it. Errors: ErrNoSite, ErrSiteBusy.
+// and in every copy of it, then its bytes are removed. Events that come meanwhile wait. Once begun it is not called off; what a fault
+// leaves of it Maintain or the next start finishes. by is who asked for it. Errors: ErrNoSite, ErrSiteBusy.
 func (s *Store) ResetSite(ctx context.Context, id schema.Site, by string) error {
 	if _, ok := s.book.Site(id); !ok {
 		return ErrNoSite
@@ -86,42 +87,37 @@ func (s *Store) ResetSite(ctx context.Context, id schema.Site, by string) error 
 	}
 	defer s.free(id)
 	ctx = context.WithoutCancel(ctx)
-	resume := s.pause(id)
+	s.pause(id)
 	err := s.book.ChangeSite(ctx, id, s.entry(id, account.DidReset, by), func(site *account.Site) { site.Resetting = true })
 	if err != nil {
-		resume()
+		s.resume(id)
 		return fmt.Errorf("reset site: %w", err)
 	}
 	s.forget(id)
-	// From here to the end no event may be stored: the next start would destroy it with the rest. So only success resumes.
-	if err := s.reset(ctx, id); err != nil {
-		return err
-	}
-	resume()
-	return nil
+	return s.reset(ctx, id)
 }
 
-// reset destroys the data of a site that is marked. The mark goes last: it tells the next start what to finish.
+// reset destroys the data of a site that is marked, and then lets events come again: what is stored before the mark is gone would be
+// destroyed with the rest.
 func (s *Store) reset(ctx context.Context, id schema.Site) error {
 	if err := s.vault.ReplaceSite(id); err != nil {
-		return fmt.Errorf("reset site: %w; the next start goes on with it", err)
+		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
-	if err := s.removeData(ctx, id); err != nil {
-		return fmt.Errorf("reset site: %w; the next start goes on with it", err)
+	if err := insist(func() error { return s.removeData(ctx, id) }); err != nil {
+		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
-	err := insist(func() error {
-		return s.book.ChangeSite(ctx, id, nil, func(site *account.Site) { site.Resetting = false })
-	})
-	if err != nil {
-		return fmt.Errorf("reset site: %w", err)
+	unmark := func(site *account.Site) { site.Resetting = false }
+	if err := insist(func() error { return s.book.ChangeSite(ctx, id, nil, unmark) }); err != nil {
+		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
+	s.resume(id)
 	return nil
 }
 
 // removeData removes the bytes of a site whose key is gone.
 func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 	prefix := binary.BigEndian.AppendUint32(nil, uint32(id))
-	op := file.Op{
+	err := s.db.Submit(file.Op{
 		Write: func(tx *file.Tx) error {
 			for _, b := range []file.Bucket{file.Journal, file.Days, file.Catalog} {
 				if err := tx.DeletePrefix(b, prefix); err != nil {
@@ -135,8 +131,8 @@ func (s *Store) removeData(ctx context.Context, id schema.Site) error {
 				s.forget(id)
 			}
 		},
-	}
-	if err := insist(func() error { return s.db.Submit(op).Wait(ctx) }); err != nil {
+	}).Wait(ctx)
+	if err != nil {
 		return fmt.Errorf("remove data of site: %w", err)
 	}
 	return nil
@@ -167,16 +163,9 @@ func (s *Store) forget(id schema.Site) {
 // that does not belong beside this data file: its data must not be thrown away for that.
 func (s *Store) finishRemovals(ctx context.Context) error {
 	for _, site := range s.book.Sites() {
-		var finish func(context.Context, schema.Site) error
-		switch {
-		case site.Removing:
-			finish = s.remove
-		case site.Resetting:
-			finish = s.reset
-		}
-		if finish != nil {
+		if site.Removing || site.Resetting {
 			s.cfg.Logger.Warn("finishing the destruction of a site's data", "site", site.ID)
-			if err := finish(ctx, site.ID); err != nil {
+			if err := s.finish(ctx, site); err != nil {
 				return dataError(err)
 			}
 			continue
@@ -190,4 +179,23 @@ func (s *Store) finishRemovals(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (s *Store) finish(ctx context.Context, site account.Site) error {
+	if site.Removing {
+		return s.remove(ctx, site.ID)
+	}
+	return s.reset(ctx, site.ID)
+}
+
+// goOn finishes removals and resets that a fault has cut off, such as a full disk.
+func (s *Store) goOn(ctx context.Context) error {
+	var errs []error
+	for _, site := range s.book.Sites() {
+		if (site.Removing || site.Resetting) && s.hold(site.ID) {
+			errs = append(errs, s.finish(context.WithoutCancel(ctx), site))
+			s.free(site.ID)
+		}
+	}
+	return errors.Join(errs...)
 }
