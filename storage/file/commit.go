@@ -237,9 +237,13 @@ func (db *DB) update(fn func(*bolt.Tx) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			db.wedged.Store(true)
-			db.log.Error("a panic inside a commit", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			err = damaged("a commit panicked: %v", r)
+			what := db.now.Load().describe(r)
+			db.log.Error("a panic inside a commit", "panic", what, "stack", string(debug.Stack()))
+			err = damaged("a commit panicked: %s", what)
 		}
 	}()
+	if db.blind.Load() {
+		return damaged("its beginning could not be read before")
+	}
 	return db.now.Load().bolt.Update(fn)
 }

@@ -79,3 +79,6 @@ func SetLimit(db *DB, limit int64) { db.room.limit = limit }
 
 // Doubt makes the disk one that promises nothing. It is to be called inside a Write.
 func Doubt(db *DB) { db.room.known, db.room.doubtful = true, true }
+
+// View holds a read open while fn runs.
+func View(db *DB, fn func()) error { return db.view(func(*bolt.Tx) error { fn(); return nil }) }

@@ -95,36 +95,6 @@ func breakRoot(t *testing.T, path string) {
 	file.SwapRootKeys(t, f)
 }
 
-// TestReadAfterTruncation: pages that are gone fault when the mapping is touched; that must be an error.
-func TestReadAfterTruncation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "footfall.db")
-	db := mustCreate(t, file.Config{Path: path})
-	for i := range uint64(50) {
-		mustCommit(t, db, func(tx *file.Tx) error { return tx.Put(file.Days, number(i), make([]byte, 60_000)) })
-	}
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, 2*4096); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Get(file.Days, number(7)); !errors.Is(err, file.ErrDamaged) {
-		t.Errorf("get: %v", err)
-	}
-	err = db.Scan(context.Background(), file.Days, nil, func(_, _ []byte) error { return nil })
-	if !errors.Is(err, file.ErrDamaged) {
-		t.Errorf("scan: %v", err)
-	}
-	if err := db.Check(context.Background(), nil); !errors.Is(err, file.ErrDamaged) {
-		t.Errorf("check: %v", err)
-	}
-	os.WriteFile(path, whole, 0o600)
-	if v, err := db.Get(file.Days, number(7)); err != nil || len(v) != 60_000 {
-		t.Errorf("when the pages are back: %d bytes, %v", len(v), err)
-	}
-}
-
 // TestOlderMetaIsNotTaken: after a clean close, a broken newest meta page must not lose the last commit.
 func TestOlderMetaIsNotTaken(t *testing.T) {
 	for page := range int64(2) {

@@ -25,6 +25,11 @@ const (
 	scanPairs = 256
 	scanBytes = 4 << 20
 
+	// slowRead is how long a read may take before it is reported: a scan's takes milliseconds, on a disk that is very busy perhaps
+	// a hundred of them. Reports come at most every reportEvery, since what makes one read slow makes others slow.
+	slowRead    = time.Second
+	reportEvery = time.Minute
+
 	pageSize = 4096
 
 	// growBy bytes at a time, and what the commit at hand needs, the file gets longer; each growth costs an fsync.

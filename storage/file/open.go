@@ -40,17 +40,20 @@ type DB struct {
 
 	poison atomic.Pointer[error]
 	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
+	blind  atomic.Bool // bbolt panicked at the beginning of a read and holds its locks
 	closed atomic.Bool
 	once   sync.Once
 	last   error // what Close returned
 
-	commits, ops atomic.Uint64
+	commits, ops, slow atomic.Uint64
+	reported           atomic.Int64 // Unix seconds of the last report of slow reads
 }
 
 // handle is an open bbolt file.
 type handle struct {
 	bolt *bolt.DB
 	file *os.File // bbolt's own; walks read through it
+	base uintptr  // where the mapping began when it was made
 }
 
 func options(mapping int) *bolt.Options {
@@ -189,7 +192,7 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := walk(context.Background(), f, info.Size(), m, db.newest, false, nil)
+	w, err := walk(context.Background(), f, info.Size(), m, db.newest)
 	if err != nil {
 		return err
 	}
@@ -223,7 +226,7 @@ func openHandle(f *os.File, mapping int) (*handle, error) {
 		return nil, err
 	}
 	b.AllocSize = 0 // the file grows in room.go, not in bbolt
-	return &handle{b, f}, nil
+	return &handle{bolt: b, file: f, base: b.Info().Data}, nil
 }
 
 // openLocked opens the file and takes its lock. The name may come to mean another file while this waits for the

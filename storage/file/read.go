@@ -5,29 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
-
-// view runs a short read transaction. Bad pages and unreadable disk blocks, which are panics in bbolt, become [ErrDamaged].
-func (db *DB) view(fn func(*bolt.Tx) error) (err error) {
-	if db.closed.Load() {
-		return ErrClosed
-	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = damaged("read: %v", r)
-		}
-	}()
-	err = db.now.Load().bolt.View(fn)
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return ErrClosed
-	}
-	return err
-}
 
 // Read calls fn with the value of a key, or with nil if there is none. The value is gone when fn returns. fn must be quick, and must not
 // come back to the DB: the file cannot grow its mapping while it runs.
@@ -137,19 +117,38 @@ func (db *DB) chunk(b Bucket, prefix, after []byte, values bool) (pairs []pair, 
 	return pairs, more, nil
 }
 
-// Check reads every page of the tree, at one point in time, and compares it with the sums. Commits go on meanwhile. It calls
+// Check walks the tree at one point in time, compares it with the sums, and then reads every value. Commits go on meanwhile. It calls
 // progress, which may be nil, with bytes; total is an upper bound that free pages keep from being reached.
 func (db *DB) Check(ctx context.Context, progress func(done, total int64)) error {
-	for {
-		err := db.view(func(tx *bolt.Tx) error { return db.checkTree(ctx, uint64(tx.ID()), progress) })
-		if errors.Is(err, errMetaGone) && ctx.Err() == nil {
-			continue // two commits came in between; the next try starts from a newer tree
-		}
-		if err != nil {
-			return fmt.Errorf("check data file: %w", err)
-		}
-		return nil
+	err := errMetaGone
+	for errors.Is(err, errMetaGone) && ctx.Err() == nil { // where two commits came in between, the next try starts from a newer tree
+		err = db.viewIn(func(h *handle, tx *bolt.Tx) error { return db.checkTree(ctx, h, uint64(tx.ID())) })
 	}
+	if err == nil {
+		err = db.readAll(ctx, progress)
+	}
+	if err != nil {
+		return fmt.Errorf("check data file: %w", err)
+	}
+	return nil
+}
+
+// readAll reads every value, so that unreadable disk blocks are found. It does so apart from the walk, which keeps a transaction open.
+func (db *DB) readAll(ctx context.Context, progress func(done, total int64)) error {
+	var done int64
+	size := db.Stats().Size
+	for b := Meta; b <= Audit; b++ {
+		err := db.Scan(ctx, b, nil, func(key, value []byte) error {
+			if done += int64(len(key) + len(value)); progress != nil {
+				progress(done, size)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errMetaGone means that the meta page of a transaction was overwritten before it could be read.
@@ -157,20 +156,20 @@ var errMetaGone = errors.New("meta page is gone")
 
 // checkTree checks the tree of transaction txid, which the caller keeps open: so none of its pages is used again
 // while the walk reads them from the file.
-func (db *DB) checkTree(ctx context.Context, txid uint64, progress func(done, total int64)) error {
-	info, err := db.now.Load().file.Stat()
+func (db *DB) checkTree(ctx context.Context, h *handle, txid uint64) error {
+	info, err := h.file.Stat()
 	if err != nil {
 		return err
 	}
 	for i := range int64(2) {
-		m, ok, err := readMeta(db.now.Load().file, i)
+		m, ok, err := readMeta(h.file, i)
 		if err != nil {
 			return err
 		}
 		if !ok || m.txid != txid {
 			continue
 		}
-		w, err := walk(ctx, db.now.Load().file, info.Size(), m, db.newest, true, progress)
+		w, err := walk(ctx, h.file, info.Size(), m, db.newest)
 		if err != nil {
 			return err
 		}
@@ -187,27 +186,27 @@ type Stats struct {
 	Commits uint64
 	Ops     uint64 // ops in those commits
 	Queued  int    // ops that wait now
+	Slow    uint64 // reads that took more than a second
 }
 
 // Stats returns the current numbers.
 func (db *DB) Stats() Stats {
-	s := Stats{Commits: db.commits.Load(), Ops: db.ops.Load()}
+	s := Stats{Commits: db.commits.Load(), Ops: db.ops.Load(), Slow: db.slow.Load()}
 	db.mu.Lock()
 	s.Queued = len(db.queue)
 	db.mu.Unlock()
 	if db.closed.Load() {
 		return s
 	}
-	if info, err := db.now.Load().file.Stat(); err == nil {
+	h := db.now.Load()
+	if info, err := h.file.Stat(); err == nil {
 		s.Size = info.Size()
 	}
-	b := db.now.Load().bolt.Stats()
+	b := h.bolt.Stats()
 	s.Free = int64(b.FreePageN+b.PendingPageN) * pageSize
-	if !db.wedged.Load() {
-		_ = db.view(func(tx *bolt.Tx) error {
-			s.Tail = max(0, s.Size-tx.Size())
-			return nil
-		})
-	}
+	_ = db.view(func(tx *bolt.Tx) error {
+		s.Tail = max(0, s.Size-tx.Size())
+		return nil
+	})
 	return s
 }

@@ -115,15 +115,11 @@ func mend(b []byte) {
 // walker reads a bbolt tree with plain reads and believes no number in it. What it accepts bbolt can open, read
 // and rebuild its freelist from without a panic and without end.
 type walker struct {
-	ctx      context.Context
-	r        io.ReaderAt
-	high     uint64   // pages from here on are not part of the file
-	seen     []uint64 // a bit a page: each page has one parent
-	newest   int      // format that is understood
-	deep     bool     // read every byte of every page, so that unreadable disk blocks are found
-	progress func(done, total int64)
-	done     uint64 // pages
-	reported uint64
+	ctx    context.Context
+	r      io.ReaderAt
+	high   uint64   // pages from here on are not part of the file
+	seen   []uint64 // a bit a page: each page has one parent
+	newest int      // format that is understood
 
 	sums   sums
 	own    map[string][]byte // this package's entries of Meta
@@ -132,8 +128,8 @@ type walker struct {
 }
 
 // walk checks the tree under m, of a format up to newest, and returns the sums over its keys and this package's own entries.
-func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, newest int, deep bool, progress func(done, total int64)) (*walker, error) {
-	w := &walker{ctx: ctx, r: r, high: m.high, newest: newest, deep: deep, progress: progress, own: map[string][]byte{}}
+func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, newest int) (*walker, error) {
+	w := &walker{ctx: ctx, r: r, high: m.high, newest: newest, own: map[string][]byte{}}
 	if m.high < 3 || m.high > uint64(size)/pageSize {
 		return nil, damaged("the file has %d bytes, it should have %d pages of %d: it was cut short", size, m.high, pageSize)
 	}
@@ -250,7 +246,7 @@ func (w *walker) node(id uint64, low, high []byte, depth int, visit visitFunc) (
 	return last, nil
 }
 
-// load reads the beginning of page id, marks all it covers as used and, in a deep walk, reads it to the end.
+// load reads the beginning of page id and marks all it covers as used.
 func (w *walker) load(id uint64) (*page, error) {
 	if id < 2 || id >= w.high {
 		return nil, damaged("page %d does not exist", id)
@@ -276,16 +272,6 @@ func (w *walker) load(id uint64) (*page, error) {
 	p := &page{r: io.NewSectionReader(w.r, int64(id)*pageSize, size), size: size, buf: head}
 	if err := p.read(); err != nil {
 		return nil, fmt.Errorf("page %d: %w", id, err)
-	}
-	if w.deep && overflow > 0 {
-		if _, err := io.Copy(io.Discard, io.NewSectionReader(p.r, pageSize, size-pageSize)); err != nil {
-			return nil, fmt.Errorf("%w: read page %d: %w", ErrDamaged, id, err)
-		}
-	}
-	w.done += overflow + 1
-	if w.progress != nil && w.done-w.reported >= 256 {
-		w.reported = w.done
-		w.progress(int64(w.done)*pageSize, int64(w.high)*pageSize)
 	}
 	return p, nil
 }
