@@ -245,5 +245,7 @@ func (db *DB) update(fn func(*bolt.Tx) error) (err error) {
 	if db.blind.Load() {
 		return damaged("its beginning could not be read before")
 	}
+	db.committing.Store(true)
+	defer db.committing.Store(false)
 	return db.now.Load().bolt.Update(fn)
 }

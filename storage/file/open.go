@@ -38,6 +38,8 @@ type DB struct {
 	changed bool // the committing goroutine's: there was a commit, see Close
 	room    room
 
+	committing atomic.Bool // bbolt is in a commit
+
 	poison atomic.Pointer[error]
 	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
 	blind  atomic.Bool // bbolt panicked at the beginning of a read and holds its locks
@@ -209,7 +211,7 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
 		return errRebuilt
 	}
-	h, err := openHandle(f, mapping(info.Size()))
+	h, err := db.openHandle(f, mapping(info.Size()))
 	if err != nil {
 		return err
 	}
@@ -218,8 +220,9 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 }
 
 // openHandle lets bbolt open f, which it closes when it is closed itself.
-func openHandle(f *os.File, mapping int) (*handle, error) {
+func (db *DB) openHandle(f *os.File, mapping int) (*handle, error) {
 	opts := options(mapping)
+	opts.Logger = newAlarm(db.path, &db.committing)
 	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	b, err := bolt.Open(f.Name(), 0o600, opts)
 	if err != nil {

@@ -3,10 +3,13 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
@@ -29,6 +32,30 @@ func harmless(err error) bool {
 	}
 	// bbolt gives this one as text only; it has tried to make the file longer and nothing else.
 	return errors.Is(err, berrors.ErrMaxSizeReached) || strings.HasPrefix(err.Error(), "file resize error")
+}
+
+// alarm is bbolt's log. bbolt tells it of a failed write or sync before it rolls the commit back, for which it reads the tree
+// again: that takes its time, and the process may end in it. So the mark is made at once.
+type alarm struct {
+	bolt.Logger
+	path       string
+	committing *atomic.Bool
+}
+
+func newAlarm(path string, committing *atomic.Bool) alarm {
+	return alarm{&bolt.DefaultLogger{Logger: log.New(io.Discard, "", 0)}, path, committing}
+}
+
+// Errorf marks the file if one of the arguments is an error of the disk.
+func (a alarm) Errorf(_ string, args ...any) {
+	for _, arg := range args {
+		err, _ := arg.(error)
+		var file *fs.PathError
+		var number syscall.Errno
+		if a.committing.Load() && (errors.As(err, &file) || errors.As(err, &number)) && !harmless(err) {
+			_ = mark(a.path) // tried again when the commit has ended
+		}
+	}
 }
 
 // mark notes that the file must be rebuilt. The disk has just failed, so this is an attempt.

@@ -3,6 +3,7 @@
 package file_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -119,6 +120,53 @@ func TestFailedSync(t *testing.T) {
 		}
 		mustCommit(t, db, put(file.Audit, "k", "v"))
 		db.Close()
+	}
+}
+
+// TestMarkBeforeRollback: the rollback of a failed commit reads the tree again, and panics here on what it finds. The mark is there all
+// the same.
+func TestMarkBeforeRollback(t *testing.T) {
+	if path := os.Getenv("FILE_TEST_MARK"); path != "" {
+		db := mustOpen(t, path)
+		err := db.Commit(t.Context(), func(tx *file.Tx) error {
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			whole[bytes.Index(whole, []byte("journal 05"))] = 'z' // out of order
+			if err := os.WriteFile(path, whole, 0o600); err != nil {
+				return err
+			}
+			return tx.Put(file.Days, []byte("k"), []byte("v"))
+		})
+		fmt.Printf("poisoned %v\n", errors.Is(err, file.ErrPoisoned))
+		os.Exit(0) // the file is broken, and bbolt may panic in a goroutine of its own
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed")
+	}
+	path := filepath.Join(t.TempDir(), "footfall.db")
+	db := mustCreate(t, file.Config{Path: path})
+	for i := range 99 {
+		mustCommit(t, db, put(file.Journal, fmt.Sprintf("journal %02d", i), strings.Repeat("v", 100)))
+	}
+	db.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace=fdatasync",
+		"-e", "inject=fdatasync:error=EIO:when=1+", os.Args[0], "-test.run=^TestMarkBeforeRollback$", "-test.v")
+	cmd.Env = append(os.Environ(), "FILE_TEST_MARK="+path)
+	if out, err := cmd.CombinedOutput(); !strings.Contains(string(out), "poisoned true") {
+		t.Skipf("strace does not work here: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(path + ".rebuild"); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil { // for the check at the end of the test
+		t.Fatal(err)
 	}
 }
 
