@@ -161,21 +161,24 @@ func (h *Handler) place(l *lane, m moment, id uint64, hit *wire.Hit, from *sende
 // openLocked lets the lane go on with the day of a moment. Rows that wait for the disk are not part of what Resume returns: where the
 // clock was set back to a day that this lane has just left, visit numbers would be given twice.
 func (h *Handler) openLocked(l *lane, m moment) error {
-	if l.open == nil || l.open.Date != m.date {
+	o := l.open
+	if o == nil || o.Date != m.date {
 		if l.last != nil {
 			_ = l.last.Wait(context.Background()) // who sent them is told; what counts here is that they have ended
 			l.last = nil
 		}
-		o, err := h.store.OpenDay(l.site, m.date)
-		if err != nil {
+		var err error
+		if o, err = h.store.OpenDay(l.site, m.date); err != nil {
 			return fmt.Errorf("open day: %w", err)
 		}
-		l.open, l.table = o, session.NewTable(o.Resume())
 	}
-	// Calendars before and after a change agree on every day that has begun when it is asked for. This event took its day, and its salt,
-	// from one that was no longer the site's when the day began.
-	if begin := m.calendar.Start(m.date); !begin.Equal(l.open.Begin) || begin.Location().String() != l.open.Begin.Location().String() {
+	// Calendars before and after a change agree on every day that has begun when it is asked for. If they do not agree here, this event
+	// took its day, and its salt, from one that was no longer the site's when the day began.
+	if !o.Begins(m.calendar.Start(m.date)) {
 		return errDayEnded
+	}
+	if o != l.open {
+		l.open, l.table = o, session.NewTable(o.Resume())
 	}
 	l.calendar = m.calendar
 	return nil

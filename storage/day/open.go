@@ -80,6 +80,11 @@ func NewOpen(site schema.Site, date schema.Date, begin time.Time) *Open {
 	return o
 }
 
+// Begins reports whether the day begins at that instant, and in its zone.
+func (o *Open) Begins(at time.Time) bool {
+	return at.Equal(o.Begin) && at.Location().String() == o.Begin.Location().String()
+}
+
 // Fits returns an error if rows could not be added, in their order, behind what the day holds.
 func (o *Open) Fits(rows []Row) error {
 	o.mu.RLock()
