@@ -80,6 +80,9 @@ func (s *Store) loadCatalog(ctx context.Context) error {
 			return fmt.Errorf("%w: catalog entry of %s: %w", ErrDamaged, k.date, err)
 		}
 		s.setEntryLocked(k, entry{generation, v.Counting})
+		if v.Outdated() {
+			s.outdated = append(s.outdated, k)
+		}
 		return nil
 	})
 }

@@ -66,6 +66,10 @@ const (
 	// expireBatch days are dropped in one commit, so that those who wait beside it wait for milliseconds.
 	expireBatch = 16
 
+	// resealBatch days that an older version wrote are written anew at each maintenance, which is every minute: a year of a site in an
+	// hour or two, and a fraction of a second of work at a time.
+	resealBatch = 4
+
 	// maxSuspects days with chunks that nobody names are looked at twice by a check; more say no more.
 	maxSuspects = 1000
 

@@ -37,12 +37,18 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 			next = midnight
 		}
 	}
-	for _, err := range []error{s.goOn(ctx), s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now)} {
+	for _, err := range []error{s.goOn(ctx), s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now), s.modernise(ctx)} {
 		if !errors.Is(err, ErrFull) { // said once, by the file
 			faults = append(faults, err)
 		}
 	}
 	return next, errors.Join(faults...)
+}
+
+// modernise writes a few days of an older version in the form of this one.
+func (s *Store) modernise(ctx context.Context) error {
+	_, err := s.reseal(ctx, resealBatch, nil)
+	return err
 }
 
 // today returns which day it is for whom a salt is named after: a zone or a site.

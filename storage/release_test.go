@@ -192,6 +192,13 @@ func testRelease(t *testing.T, dir string, want released) {
 	}
 	s = openRelease(t, storage.Config{Dir: data}, later)
 	compareEvents("with all days sealed")
+	if _, err := s.Reseal(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	compareEvents("with all days in the newest form")
+	if again, err := s.Reseal(t.Context(), nil); again != 0 || err != nil {
+		t.Errorf("%d days are written anew again, %v", again, err)
+	}
 }
 
 // testReleaseGoesOn adds to the open days, and to a sealed one by an import.

@@ -130,6 +130,8 @@ type Store struct {
 	paused  map[schema.Site]chan struct{} // whose open days are being replaced; closed when they are
 	gone    map[dayKey]uint32             // last generation of sealed days that are no more
 
+	outdated []dayKey // sealed days in the form of an older version, which are written anew
+
 	// calendars is held for reading while a day is opened as its site's calendar has it, for writing while a calendar changes.
 	calendars sync.RWMutex
 

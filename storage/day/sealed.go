@@ -108,6 +108,7 @@ type sealed struct {
 	ends    []int // of the chunks, in the run of bytes
 	fetch   Fetch
 	summary Summary
+	version byte // of the header
 
 	mu      sync.Mutex // guards all below
 	lexicon *Lexicon   // that numbers are of
@@ -133,6 +134,9 @@ func (v *View) Summary() (Summary, error) {
 	return s, nil
 }
 
+// Outdated reports whether the view is of a sealed day that an older version wrote.
+func (v *View) Outdated() bool { return v.source != nil && v.source.version != headerVersion }
+
 // OpenSealed returns a view of a sealed day. It reads chunks only when a column is asked for.
 func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	r := &reader{b: header}
@@ -140,7 +144,7 @@ func OpenSealed(date schema.Date, header []byte, fetch Fetch) (*View, error) {
 	if version != headerVersion && version != undivided {
 		return nil, fmt.Errorf("%w: version %d", ErrHeader, version)
 	}
-	s := &sealed{fetch: fetch, numbers: map[columnKey][]uint32{}, kept: map[columnKey][]byte{}}
+	s := &sealed{fetch: fetch, version: version, numbers: map[columnKey][]uint32{}, kept: map[columnKey][]byte{}}
 	v := newView()
 	v.Date, v.source, v.Zone, v.Begin = date, s, r.string(), r.varint()
 	var n [7]uint64
