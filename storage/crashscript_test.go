@@ -206,7 +206,7 @@ func (r *crashRun) token() error {
 }
 
 func (r *crashRun) rotate() error {
-	if err := r.store.RotateKeys(storage.NewRecoveryKey()); err != nil {
+	if err := r.store.RotateKeys(context.Background(), "test", storage.NewRecoveryKey()); err != nil {
 		return err
 	}
 	r.say.Say("rotated")

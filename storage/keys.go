@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"footfall/storage/account"
+	"footfall/storage/file"
 	"footfall/storage/seal"
 )
 
@@ -133,20 +136,55 @@ func (s *Store) createVault(path string) (err error) {
 	return nil
 }
 
-// AddKey makes another key open the store, and returns its slot. Errors: ErrKeyTwice, and those of a key that cannot be read.
-func (s *Store) AddKey(key Key) (slot int, err error) { return s.vault.AddKey(key, s.cfg.Now()) }
+// noteKeys leaves in the audit log who changed the keys. The change is made by then, so a failure is only logged.
+func (s *Store) noteKeys(ctx context.Context, by, did string, slot int) {
+	ctx = context.WithoutCancel(ctx) // who asked may have gone
+	e := &account.Entry{Time: s.cfg.Now().UTC().Truncate(time.Second), By: by, Did: did, Slot: &slot}
+	err := s.book.Begin(ctx, e)
+	if err == nil {
+		err = s.db.Commit(ctx, func(tx *file.Tx) error { return s.book.Note(tx, e) })
+	}
+	if err != nil {
+		s.cfg.Logger.Error("note a change of the keys", "did", did, "slot", slot, "error", err)
+	}
+}
+
+// AddKey makes another key open the store, and returns its slot. by is who asks, for the audit log. Errors: ErrKeyTwice, ErrShortKey, and those
+// of a key that cannot be read.
+func (s *Store) AddKey(ctx context.Context, by string, key Key) (slot int, err error) {
+	if slot, err = s.vault.AddKey(key, s.cfg.Now()); err == nil {
+		s.noteKeys(ctx, by, account.DidAddKey, slot)
+	}
+	return slot, err
+}
 
 // RemoveKey makes the key in a slot open the store no more. Errors: ErrNoSlot, ErrLastKey.
-func (s *Store) RemoveKey(slot int) error { return s.vault.RemoveKey(slot) }
+func (s *Store) RemoveKey(ctx context.Context, by string, slot int) error {
+	err := s.vault.RemoveKey(slot)
+	if err == nil {
+		s.noteKeys(ctx, by, account.DidRemoveKey, slot)
+	}
+	return err
+}
 
 // NewRecoveryKey returns a new recovery key to be shown. It opens nothing before SetRecoveryKey or RotateKeys was called with it.
 func NewRecoveryKey() string { return seal.NewRecovery() }
 
 // SetRecoveryKey makes key the one recovery key; the one before it opens the store no more.
-func (s *Store) SetRecoveryKey(key string) (slot int, err error) {
-	return s.vault.SetRecovery(key, s.cfg.Now())
+func (s *Store) SetRecoveryKey(ctx context.Context, by, key string) error {
+	slot, err := s.vault.SetRecovery(key, s.cfg.Now())
+	if err == nil {
+		s.noteKeys(ctx, by, account.DidRecovery, slot)
+	}
+	return err
 }
 
 // RotateKeys makes a new master key. The key that the store was opened with stays, and recovery, unless it is empty, becomes the recovery
 // key; every other key opens the store no more. No data is written anew. See seal.Vault.Rotate. Errors: ErrOpenerRemoved.
-func (s *Store) RotateKeys(recovery string) error { return s.vault.Rotate(recovery, s.cfg.Now()) }
+func (s *Store) RotateKeys(ctx context.Context, by, recovery string) error {
+	err := s.vault.Rotate(recovery, s.cfg.Now())
+	if err == nil {
+		s.noteKeys(ctx, by, account.DidRotate, s.vault.Opener())
+	}
+	return err
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/query"
 	"footfall/storage/schema"
 )
@@ -28,16 +29,20 @@ func TestKeysOfAStore(t *testing.T) {
 	}
 	c.now = c.now.Add(time.Hour)
 	recovery := storage.NewRecoveryKey()
-	if err := s.RotateKeys(recovery); err != nil {
+	if err := s.RotateKeys(ctx, "test", recovery); err != nil {
 		t.Fatal(err)
 	}
 	passphrase := []byte("correct horse battery staple")
-	if slot, err := s.AddKey(storage.Key{Passphrase: passphrase}); slot != 2 || err != nil {
+	if slot, err := s.AddKey(ctx, "test", storage.Key{Passphrase: passphrase}); slot != 2 || err != nil {
 		t.Errorf("slot %d, %v", slot, err)
 	}
 	mustAppend(t, s, o, pageview(c.now, 1, 1, true, "/b")) // the journal's key is the same as before
 	if again, err := s.Salt(site, date); again != salt || err != nil {
 		t.Errorf("the salt is another: %v", err)
+	}
+	entries, err := s.Accounts().Entries(ctx)
+	if err != nil || len(entries) != 2 || entries[0].Did != account.DidRotate || *entries[0].Slot != 0 || entries[1].Did != account.DidAddKey || *entries[1].Slot != 2 || entries[1].By != "test" {
+		t.Errorf("audit log %+v, %v", entries, err)
 	}
 	status := s.KeyStatus()
 	if len(status.Slots) != 3 || status.Opener != 0 || !status.Made.Equal(c.now) || !status.HasRecovery() || status.Beside != filepath.Join(dir, "footfall.key") {

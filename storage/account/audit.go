@@ -12,8 +12,8 @@ import (
 	"footfall/storage/seal"
 )
 
-// Entry is a line of the audit log: somebody destroyed data, or had it destroyed from now on. It says how much, and nothing of what it
-// was.
+// Entry is a line of the audit log: somebody destroyed data, or had it destroyed from now on, or changed the keys. It says how much, and
+// nothing of what it was.
 type Entry struct {
 	Number uint64      `json:"number"`
 	Time   time.Time   `json:"time"`
@@ -25,6 +25,7 @@ type Entry struct {
 	Events int64       `json:"events"` // that went, engagement left out
 	// Retention is the number of days kept from now on, 0 for all, where that was changed.
 	Retention *int `json:"retention,omitempty"`
+	Slot      *int `json:"slot,omitempty"` // of the key that was added, removed or made anew, or that a rotation kept
 }
 
 // What an Entry may say was done.
@@ -33,6 +34,10 @@ const (
 	DidReset     = "reset site"
 	DidRemove    = "remove site"
 	DidRetention = "set retention"
+	DidAddKey    = "add key"
+	DidRemoveKey = "remove key"
+	DidRecovery  = "new recovery key"
+	DidRotate    = "rotate keys"
 )
 
 const kindEntry = 1

@@ -144,7 +144,13 @@ func (v *Vault) AddKey(key KeySource, now time.Time) (slot int, err error) {
 }
 
 func (v *Vault) addKey(key KeySource, now time.Time) (int, error) {
-	// What takes long is done before the lock, which salts and sites wait for.
+	v.mu.Lock()
+	err := v.usable()
+	v.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	// What takes long is done without the lock, which salts and sites wait for.
 	switch at, err := v.Outline().Try(key); {
 	case err == nil:
 		return 0, fmt.Errorf("%w: it is that of slot %d", ErrKeyTwice, at)

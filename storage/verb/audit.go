@@ -12,7 +12,8 @@ type Audit struct{}
 
 // Help tells what is in the list.
 func (*Audit) Help() string {
-	return "Lists who destroyed data, when and how much, the newest last: deletions, resets, removals of sites, and changes of how long data are kept. It tells nothing of what the data were."
+	return "Lists who destroyed data, when and how much, the newest last: deletions, resets, removals of sites, changes of how long data are kept, and changes of the keys. It tells nothing " +
+		"of what the data were."
 }
 
 // Run lists the audit log.
@@ -29,13 +30,15 @@ func (*Audit) Run(c *Context) error {
 	}
 	t := &table{titles: []string{"when", "by", "did", "site", ">days", ">events", ""}}
 	for _, e := range entries {
-		t.add(e.Time.Format(time.DateTime), e.By, e.Did, e.Domain, e.Days, e.Events, retention(e))
+		t.add(e.Time.Format(time.DateTime), e.By, e.Did, e.Domain, e.Days, e.Events, detail(e))
 	}
 	return t.print(c.Out)
 }
 
-func retention(e account.Entry) string {
+func detail(e account.Entry) string {
 	switch {
+	case e.Slot != nil:
+		return fmt.Sprintf("slot %d", *e.Slot)
 	case e.Retention == nil:
 		return ""
 	case *e.Retention == 0:

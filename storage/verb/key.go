@@ -222,7 +222,7 @@ func (v *KeyAdd) Run(c *Context) error {
 	}
 	defer clear(key.Raw)
 	defer clear(key.Passphrase)
-	slot, err := c.Store.AddKey(key)
+	slot, err := c.Store.AddKey(c.Context, CommandLine, key)
 	if errors.Is(err, storage.ErrShortKey) {
 		return Exit(ExitUsage, err)
 	} else if err != nil {
@@ -269,7 +269,7 @@ func (v *KeyRemove) Run(c *Context) error {
 		}
 		return Exit(ExitUsage, fmt.Errorf("%s: say --yes to do that", warning))
 	}
-	if err := c.Store.RemoveKey(v.Slot); err != nil {
+	if err := c.Store.RemoveKey(c.Context, CommandLine, v.Slot); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -297,7 +297,7 @@ func (v *KeyRecovery) Run(c *Context) error {
 			return err
 		}
 	}
-	if _, err := c.Store.SetRecoveryKey(key); err != nil {
+	if err := c.Store.SetRecoveryKey(c.Context, CommandLine, key); err != nil {
 		return fmt.Errorf("%w: the recovery key above opens nothing", err)
 	}
 	fmt.Fprintln(c.Err, "This recovery key counts from now on.")
@@ -382,7 +382,7 @@ func (v *KeyRotate) Run(c *Context) error {
 			return err
 		}
 	}
-	if err := c.Store.RotateKeys(key); err != nil {
+	if err := c.Store.RotateKeys(c.Context, CommandLine, key); err != nil {
 		return fmt.Errorf("%w: `footfall key status` after the next start tells which master key is there", err)
 	}
 	fmt.Fprintf(c.Err, "The master key is a new one. This %s.\n", plan)
