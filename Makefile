@@ -63,8 +63,8 @@ $(TOOLS)/staticcheck-$(STATICCHECK):
 	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
 	@mv $(TOOLS)/staticcheck $@
 
-bench: build ## measure, against the budgets of the design (BENCH=Budgets: only those; BENCH_EVENTS=1M: less data)
-	$(GO) test -vet=off -run '^$$' -bench '$(BENCH)' -benchmem -timeout 120m $$($(GO) list ./... | grep -v /workload) ./ingest/workload
+bench: build ## measure, against the budgets of the design (BENCH=Budgets: only those; BENCH_EVENTS=1M,10M,100M,shapes: which data)
+	$(GO) test -vet=off -run '^$$' -bench '$(BENCH)' -benchmem -timeout 12h $$($(GO) list ./... | grep -v /workload) ./ingest/workload
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	@for p in $$($(GO) list ./...); do \

@@ -1,3 +1,5 @@
+//go:build linux
+
 package workload_test
 
 import (
@@ -24,24 +26,14 @@ import (
 // pause, on all processors and on one, and prints how long the acknowledgements took. An event is sent when its time has come, however late
 // the ones before are: nobody waits for an answer before the next visitor comes.
 func BenchmarkIngestionUnderQueries(b *testing.B) {
-	binary, err := filepath.Abs("../../footfall")
-	if err == nil {
-		_, err = os.Stat(binary)
-	}
-	if err != nil {
-		b.Fatalf("%v: run make build", err)
-	}
-	size := sizes[len(sizes)-1]
-	if !wanted(size.name) {
-		size = sizes[0]
-	}
-	s, _ := dataset(b, size.name, size.events)
-	_ = s.Close()
+	binary := builtBinary(b)
+	sets := chosenSets()
+	set := sets[len(sets)-1]
 	for range b.N {
-		t := &sheet{}
+		t := newSheet("### Acknowledgements while others ask", "what", "measured", "budget")
 		for _, cores := range []string{"all", "1"} {
 			for _, clients := range []int{0, 10} {
-				contend(b, t, binary, size.name, cores, clients)
+				contend(b, t, binary, set, cores, clients)
 			}
 		}
 		t.print()
@@ -49,12 +41,9 @@ func BenchmarkIngestionUnderQueries(b *testing.B) {
 }
 
 // contend measures one line of the table.
-func contend(b *testing.B, t *sheet, binary, size, cores string, clients int) {
+func contend(b *testing.B, t *sheet, binary string, set *dataSet, cores string, clients int) {
 	dir := filepath.Join(b.TempDir(), "data")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", ".bench", size))); err != nil {
-		b.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Join(dir, "footfall.key"), 0o400); err != nil {
+	if err := copyDir(dir, set.dir(b)); err != nil {
 		b.Fatal(err)
 	}
 	out, err := exec.Command(binary, "token", "add", "--name", "bench", "--scope", "stats:read", "--data", dir).Output()
@@ -69,7 +58,7 @@ func contend(b *testing.B, t *sheet, binary, size, cores string, clients int) {
 		}
 		binary = script
 	}
-	p := startFootfall(b, binary, dir)
+	p := startFootfall(b, binary, dir, nil)
 	defer p.stop()
 	ctx, cancel := context.WithCancel(b.Context())
 	var asking sync.WaitGroup
@@ -89,7 +78,7 @@ func contend(b *testing.B, t *sheet, binary, size, cores string, clients int) {
 	asking.Wait()
 	slices.Sort(took)
 	at := func(part float64) float64 { return took[int(part*float64(len(took)-1))].Seconds() * 1000 }
-	t.add(fmt.Sprintf("acknowledgement, %s, %d asking, cores: %s (%d answers)", size, clients, cores, answered.Load()),
+	t.add(fmt.Sprintf("acknowledgement, %s, %d asking, cores: %s (%d answers)", set.name, clients, cores, answered.Load()),
 		fmt.Sprintf("p50 %.1f, p99 %.1f, most %.1f ms", at(.5), at(.99), at(1)), "p99 < 50 ms")
 }
 
