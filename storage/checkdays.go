@@ -326,5 +326,21 @@ func (c *checker) day(k dayKey) (size int64, err error) {
 	if v.Counting != e.counting {
 		return 0, fmt.Errorf("%w: catalog says %d events, the day has %d", ErrDamaged, e.counting, v.Counting)
 	}
+	if err := c.zone(k, v); err != nil {
+		return 0, err
+	}
 	return v.Size(), v.Verify()
+}
+
+// zone holds a day's clock to the calendar of its site. Not its begin: about a day of the past a newer database of zones may know better.
+func (c *checker) zone(k dayKey, v *day.View) error {
+	site, _ := c.s.book.Site(k.site)
+	calendar, err := site.Calendar()
+	if err != nil {
+		return err
+	}
+	if name := calendar.Zone(k.date).String(); name != v.Zone {
+		return fmt.Errorf("%w: the day was counted by the clock of %s, the calendar of its site has %s", ErrDamaged, v.Zone, name)
+	}
+	return nil
 }

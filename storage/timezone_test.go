@@ -3,6 +3,7 @@ package storage_test
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,28 @@ func TestSetTimezone(t *testing.T) {
 		if _, err := s.SetTimezone(t.Context(), c.site, c.zone); !errors.Is(err, c.want) {
 			t.Errorf("site %d to %q: got %v, want %v", c.site, c.zone, err, c.want)
 		}
+	}
+}
+
+// TestCheckKnowsTheCalendar finds a day that was counted by another clock than its site's.
+func TestCheckKnowsTheCalendar(t *testing.T) {
+	c := &clock{time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}
+	s := mustOpen(t, filepath.Join(t.TempDir(), "data"), c)
+	site := mustSite(t, s)
+	today := mustDate(t, "2026-07-01")
+	mustAppend(t, s, mustOpenDay(t, s, site, today), pageview(c.now, 0, 1, true, "/"))
+	c.now = c.now.AddDate(0, 0, 1)
+	if _, err := s.Maintain(t.Context(), c.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accounts().SetTimezone(t.Context(), site.ID, today, "Asia/Tokyo"); err != nil { // which Store.SetTimezone never does
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context(), nil); !errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), "clock of Europe/Berlin") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -7,6 +7,8 @@ export interface Site {
   domain: string;
   timezone: string;
   created: string;
+  /** Zones that are to come into force, each with its first day. */
+  timezone_changes?: { timezone: string; first_day: string }[];
 }
 
 export interface AppState {
@@ -25,6 +27,8 @@ export interface Status {
   first: string | null;
   last: string | null;
   now: string;
+  today: string;
+  timezone: string;
 }
 
 export interface Query {

@@ -111,3 +111,6 @@ export function countryName(code: string): string {
   if (!/^[A-Z]{2}$/.test(code)) return code === "" ? "Unknown" : code;
   return regionNames?.of(code) ?? code;
 }
+
+/** zoneName writes the name of a time zone. */
+export const zoneName = (zone: string): string => zone.replaceAll("_", " ");

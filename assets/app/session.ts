@@ -25,9 +25,16 @@ setInterval(() => minute.value++, 60_000);
 
 export const site = computed<Site | undefined>(() => app.value?.sites.find((s) => s.domain === domain.value));
 
+const known = computed(() => (status.value?.domain === domain.value ? status.value : undefined));
+
+/** timezone is the one in force at the site now. */
+export const timezone = computed<string>(() => known.value?.timezone ?? site.value?.timezone ?? "UTC");
+
 export const today = computed<Day>(() => {
   void minute.value;
-  return todayIn(site.value?.timezone ?? "UTC", new Date(Date.now() + skew.value));
+  const clock = todayIn(timezone.value, new Date(Date.now() + skew.value));
+  // On the first day after a change of zone the clock may still show the day before.
+  return known.value && known.value.today > clock ? known.value.today : clock;
 });
 
 export const choice = computed<Choice>(() => {

@@ -326,7 +326,7 @@ func TestFirstStart(t *testing.T) {
 		t.Errorf("got %d %s", status, answer)
 	}
 	state(`{"version":"test","demo":false,"setup":false,"add":true,"user":{"email":"ann@example.org"},"sites":[{"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z"}]}`)
-	if status, answer, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/status", "", ""); status != 200 || answer != `{"events":0,"first":null,"last":null,"now":"2026-05-20T10:30:15Z"}` {
+	if status, answer, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/status", "", ""); status != 200 || answer != `{"events":0,"first":null,"last":null,"now":"2026-05-20T10:30:15Z","today":"2026-05-20","timezone":"Europe/Berlin"}` {
 		t.Errorf("got %d %s", status, answer)
 	}
 	if status, _, _ := s.do(t, "login", "POST", "/api/app/logout", "application/json", "{}"); status != 200 {

@@ -128,14 +128,22 @@ func (a *API) forSite(answer func(w http.ResponseWriter, r *http.Request, site a
 }
 
 type statusAnswer struct {
-	Events int64   `json:"events"`
-	First  *string `json:"first"`
-	Last   *string `json:"last"`
-	Now    string  `json:"now"`
+	Events   int64       `json:"events"`
+	First    *string     `json:"first"`
+	Last     *string     `json:"last"`
+	Now      string      `json:"now"`
+	Today    schema.Date `json:"today"` // which the clock of the zone may not show yet, or show again, after a change of it
+	Timezone string      `json:"timezone"`
 }
 
 func (a *API) status(_ http.ResponseWriter, _ *http.Request, site account.Site) (any, error) {
-	s := statusAnswer{Events: a.store.Count(site.ID), Now: a.now().UTC().Format(time.RFC3339)}
+	calendar, err := site.Calendar()
+	if err != nil {
+		return nil, err
+	}
+	now := a.now()
+	s := statusAnswer{Events: a.store.Count(site.ID), Now: now.UTC().Format(time.RFC3339), Today: calendar.Date(now.Unix())}
+	s.Timezone = calendar.Zone(s.Today).String()
 	if first, last, ok := a.store.Span(site.ID); ok {
 		f, l := first.String(), last.String()
 		s.First, s.Last = &f, &l

@@ -217,6 +217,9 @@ func hourLabel(d schema.Date, hour int) string { return fmt.Sprintf("%s %02d:00:
 // count. If same, a period that is still running is compared with the same part of the one before, up to this time of day.
 func (c *clock) before(r query.Range, same bool) query.Range {
 	first, last := r.Dates(c.calendar)
+	if last < first { // the days between were left out
+		first, last = last+1, first-1
+	}
 	running := first <= c.today && c.today <= last
 	if running {
 		last = c.today

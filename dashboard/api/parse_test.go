@@ -85,6 +85,63 @@ func TestUTCIsWrittenZ(t *testing.T) {
 	}
 }
 
+// TestRangesAcrossAChange asks on a site that moves from Berlin to New York: its 20th of May begins at midnight of Berlin and lasts for 30
+// hours. The 22nd is the last day there, the 23rd is left out by a move to the other side of the date line.
+func TestRangesAcrossAChange(t *testing.T) {
+	site := berlin()
+	day := func(text string) schema.Date {
+		d, err := schema.ParseDate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	site.Changes = []account.ZoneChange{{First: day("2026-05-20"), Timezone: "America/New_York"}, {First: day("2026-05-22"), Timezone: "Pacific/Pago_Pago"}, {First: day("2026-05-23"), Timezone: "Pacific/Kiritimati"}}
+	for _, c := range []struct{ now, in, first, last, before string }{
+		{"2026-05-19T21:59:59Z", `"day"`, "2026-05-19T00:00:00+02:00", "2026-05-19T23:59:59+02:00", "2026-05-18T23:59:59+02:00"},
+		{"2026-05-19T22:00:01Z", `"day"`, "2026-05-19T18:00:00-04:00", "2026-05-19T18:00:01-04:00", "2026-05-19T18:00:01+02:00"},
+		{"2026-05-21T03:59:59Z", `"day"`, "2026-05-19T18:00:00-04:00", "2026-05-20T23:59:59-04:00", "2026-05-19T23:59:59+02:00"},
+		{"2026-05-21T04:00:00Z", `"1d"`, "2026-05-19T18:00:00-04:00", "2026-05-20T23:59:59-04:00", "2026-05-19T23:59:59+02:00"},
+		{"2026-05-21T16:00:00Z", `"7d"`, "2026-05-14T00:00:00+02:00", "2026-05-20T23:59:59-04:00", "2026-05-13T23:59:59+02:00"},
+		{"2026-05-21T16:00:00Z", `["2026-05-19","2026-05-20"]`, "2026-05-19T00:00:00+02:00", "2026-05-20T23:59:59-04:00", "2026-05-18T23:59:59+02:00"},
+		{"2026-05-21T16:00:00Z", `["2026-05-19T23:00:00+02:00","2026-05-20T01:00:00+02:00"]`, "2026-05-19T23:00:00+02:00", "2026-05-19T19:00:00-04:00", "2026-05-18T23:59:59+02:00"},
+		{"2026-06-01T16:00:00Z", `["2026-05-23","2026-05-23"]`, "2026-05-24T01:00:00+14:00", "2026-05-22T23:59:59-11:00", "2026-05-22T23:59:59-11:00"},
+		{"2026-06-01T16:00:00Z", `"month"`, "2026-06-01T00:00:00+14:00", "2026-06-30T23:59:59+14:00", "2026-05-31T06:00:00+14:00"},
+	} {
+		o := options(false)
+		o.Site = site
+		var err error
+		if o.Now, err = time.Parse(time.RFC3339, c.now); err != nil {
+			t.Fatal(err)
+		}
+		a := mustParse(t, `{"metrics":["visitors"],"date_range":`+c.in+`,"compare":true}`, o)
+		if want := [2]string{c.first, c.last}; a.Echo.DateRange != want || a.BeforeEcho.DateRange[1] != c.before {
+			t.Errorf("%s at %s: got %v, before until %s, want %v, until %s", c.in, c.now, a.Echo.DateRange, a.BeforeEcho.DateRange[1], want, c.before)
+		}
+		if err := a.Before.Validate(); err != nil {
+			t.Errorf("%s at %s: before: %v", c.in, c.now, err)
+		}
+	}
+	for _, c := range []struct {
+		now, in string
+		labels  int
+		first   string
+		present int
+	}{
+		{"2026-05-21T16:00:00Z", `["2026-05-19","2026-05-21"]`, 72, "2026-05-19 00:00:00", 60},
+		{"2026-05-20T16:00:00Z", `["2026-05-20","2026-05-20"]`, 24, "2026-05-20 00:00:00", -1}, // 18:00 to 24:00 came already, and comes again
+		{"2026-05-21T16:00:00Z", `["2026-05-23","2026-05-23"]`, 0, "", -1},
+	} {
+		o := options(false)
+		o.Site = site
+		o.Now, _ = time.Parse(time.RFC3339, c.now)
+		a := mustParse(t, `{"metrics":["visitors"],"date_range":`+c.in+`,"dimensions":["time:hour"],"include":{"time_labels":true}}`, o)
+		if len(a.Labels) != c.labels || c.labels > 0 && a.Labels[0] != c.first || a.Present != c.present {
+			t.Errorf("%s at %s: got %d labels from %v, present %d, want %+v", c.in, c.now, len(a.Labels), a.Labels[:min(1, len(a.Labels))], a.Present, c)
+		}
+	}
+}
+
 func TestTimeBuckets(t *testing.T) {
 	for _, c := range []struct {
 		first, last string

@@ -121,6 +121,9 @@ func (p *parser) timeLabels() error {
 	if a.Labels, ok = p.clock.labels(d, r); !ok {
 		return refuse("Invalid include.time_labels: the date range has more than %d labels. Use a longer time dimension.", MaxTimeLabels)
 	}
+	if !p.clock.calendar.Zoned(p.clock.today) && d == query.TimeHour {
+		return nil // the hours of a day that began at another zone's midnight do not come in their order
+	}
 	if r.First <= now && now <= r.Last {
 		a.Present = slices.Index(a.Labels, p.clock.label(d, r, now))
 	}

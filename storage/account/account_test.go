@@ -351,7 +351,64 @@ func TestReadersSeeWholeStates(t *testing.T) {
 	}
 }
 
+// TestTimezones changes the zone of a site and looks at the record: one that has changes is not for programs that do not know them.
+func TestTimezones(t *testing.T) {
+	s, ctx := newShelf(t), t.Context()
+	site, err := s.book.AddSite(ctx, "example.org", "Europe/Berlin", created, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(first schema.Date, zone string, version byte, want ...account.ZoneChange) {
+		t.Helper()
+		got, err := s.book.SetTimezone(ctx, site.ID, first, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := []byte{2, 0, 0, 0, 0, 0, 0, 0, 1}
+		record, err := s.db.Get(file.Accounts, key)
+		if err != nil || len(record) == 0 || record[0] != version {
+			t.Errorf("the record has version %v, %v, want %d", record[:min(1, len(record))], err, version)
+		}
+		s.reopen(t)
+		stored, _ := s.book.Site(site.ID)
+		for _, one := range []account.Site{got, stored} {
+			calendar, err := one.Calendar()
+			if diff := cmp.Diff(want, one.Changes, cmpopts.EquateEmpty()); err != nil || diff != "" || one.Timezone != "Europe/Berlin" {
+				t.Fatalf("%+v, %v: want -, got +:\n%s", one, err, diff)
+			}
+			for _, c := range want {
+				if zone := calendar.Zone(c.First).String(); zone != c.Timezone {
+					t.Errorf("%s: the zone is %s, want %s", c.First, zone, c.Timezone)
+				}
+			}
+		}
+	}
+	tokyo, york := account.ZoneChange{First: 10, Timezone: "Asia/Tokyo"}, account.ZoneChange{First: 20, Timezone: "America/New_York"}
+	check(10, "Europe/Berlin", 1)
+	check(10, "Asia/Tokyo", 2, tokyo)
+	check(20, "America/New_York", 2, tokyo, york)
+	check(30, "America/New_York", 2, tokyo, york)
+	check(15, "America/New_York", 2, tokyo, account.ZoneChange{First: 15, Timezone: "America/New_York"})
+	check(15, "Asia/Tokyo", 2, tokyo)
+	check(10, "Europe/Berlin", 1)
+	for i := range schema.Date(account.MaxZoneChanges) {
+		if _, err := s.book.SetTimezone(ctx, site.ID, i, []string{"Asia/Tokyo", "Etc/UTC"}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.book.SetTimezone(ctx, site.ID, 1000, "Europe/Rome"); !errors.Is(err, account.ErrFull) {
+		t.Errorf("one change too many: %v", err)
+	}
+	if _, err := s.book.SetTimezone(ctx, 9, 1000, "Europe/Rome"); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("no site: %v", err)
+	}
+	if _, err := s.book.SetTimezone(ctx, site.ID, 1000, "Europe/Atlantis"); !errors.Is(err, account.ErrInvalid) {
+		t.Errorf("no zone: %v", err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
+	f.Add([]byte{2, 0, 0, 0, 0, 0, 0, 0, 1}, []byte(`{"id":1,"domain":"example.org","timezone":"Etc/UTC","changes":[{"first":"2026-07-01","timezone":"Asia/Tokyo"},{"first":"2026-07-03","timezone":"Etc/UTC"}]}`))
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 0, 0, 1}, []byte(`{"id":1,"domain":"example.org","timezone":"Etc/UTC"}`))
 	f.Add([]byte{1}, []byte(`{}`))
 	f.Add([]byte{5, 0}, []byte(`null`))

@@ -78,8 +78,8 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	return site, nil
 }
 
-// ChangeSite changes what is written down of a site, and writes down that it was done in the same commit. Number, domain and time of
-// creation stay. Errors: ErrNotFound.
+// ChangeSite changes what is written down of a site, and writes down that it was done in the same commit. Number, domain, time of
+// creation and time zones stay. Errors: ErrNotFound.
 func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, change func(*Site)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,6 +91,7 @@ func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, chan
 	before := site
 	change(&site)
 	site.ID, site.Domain, site.Created = before.ID, before.Domain, before.Created
+	site.Timezone, site.Changes, site.calendar = before.Timezone, before.Changes, before.calendar
 	c.next.sites = with(c.next.sites, id, site)
 	c.put(numberKey(kindSite, uint64(id)), site)
 	if done != nil {

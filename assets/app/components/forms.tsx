@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { addSite, login, setup } from "../api.ts";
+import { zoneName } from "../format.ts";
 import { follow, go, place, sitePath } from "../router.ts";
 import { app, loadApp, say } from "../session.ts";
 import { reload } from "../slots.ts";
@@ -168,7 +169,7 @@ export function AddSite() {
         <div class="field">
           <label for="timezone">Time zone</label>
           <select id="timezone" name="timezone" aria-describedby="timezone-hint" defaultValue={here}>
-            {zones.map((z) => <option key={z} value={z} selected={z === here}>{z.replaceAll("_", " ")}</option>)}
+            {zones.map((z) => <option key={z} value={z} selected={z === here}>{zoneName(z)}</option>)}
           </select>
           <p class="hint" id="timezone-hint">The site's days begin and end at midnight there.</p>
         </div>

@@ -1,11 +1,11 @@
 // The period picker with its arrows.
 
 import { useSignal } from "@preact/signals";
-import { dayName, monthName, rangeName, yearName } from "../format.ts";
+import { dayName, monthName, rangeName, yearName, zoneName } from "../format.ts";
 import { customOpen, periodOpen } from "../keys.ts";
 import { type Choice, periods, shift } from "../periods.ts";
 import { go, place, view } from "../router.ts";
-import { choice, range, site, today } from "../session.ts";
+import { choice, range, site, timezone, today } from "../session.ts";
 import { formatView, withChoice } from "../view.ts";
 import { Calendar, ChevronDown, ChevronLeft, ChevronRight } from "./icons.tsx";
 import { MenuItem, Popover } from "./popover.tsx";
@@ -112,7 +112,10 @@ function Custom({ close }: { close: () => void }) {
         <button type="button" class="button" onClick={() => (customOpen.value = false)}>Back</button>
         <button type="submit" class="button primary">Show</button>
       </div>
-      <p class="hint">Days of {site.value?.timezone.replaceAll("_", " ")}, where today is {dayName(today.value)}.</p>
+      <p class="hint">
+        Days of {zoneName(timezone.value)}, where today is {dayName(today.value)}.
+        {site.value?.timezone_changes?.filter((c) => c.first_day > today.value).map((c) => ` From ${dayName(c.first_day)} on, days of ${zoneName(c.timezone)}.`)}
+      </p>
     </form>
   );
 }
