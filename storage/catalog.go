@@ -237,6 +237,15 @@ func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 
 // publish seals what the views hold, and nothing else, as the next generation. The caller holds the site busy.
 func (s *Store) publish(key dayKey, views ...*day.View) (*publication, error) {
+	counting := 0
+	for _, v := range views {
+		counting += v.Counting
+	}
+	return s.generate(key, counting, sealingBytes(views), func() ([]byte, [][]byte, error) { return day.SealParts(s.cfg.PartRows, views...) })
+}
+
+// generate makes what seal returns the next generation of a day. work is about what that takes in memory. The caller holds the site busy.
+func (s *Store) generate(key dayKey, counting int, work int64, seal func() (header []byte, chunks [][]byte, err error)) (*publication, error) {
 	s.mu.RLock()
 	generation := 1 + max(s.catalog[key.site][key.date].generation, s.gone[key])
 	s.mu.RUnlock()
@@ -244,12 +253,9 @@ func (s *Store) publish(key dayKey, views ...*day.View) (*publication, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &publication{key: key, generation: generation, sealer: sealer}
-	for _, v := range views {
-		p.counting += v.Counting
-	}
-	defer s.Work(sealingBytes(views))()
-	if p.header, p.chunks, err = day.SealParts(s.cfg.PartRows, views...); err != nil {
+	p := &publication{key: key, generation: generation, counting: counting, sealer: sealer}
+	defer s.Work(work)()
+	if p.header, p.chunks, err = seal(); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -231,7 +231,8 @@ func (s *Store) replaceDay(ctx context.Context, key dayKey, c *cuts, sum *Delete
 	var journal [][]byte
 	var err error
 	if c.sealed != nil && !c.sealed.Everything() {
-		if sealed, err = s.publishRemaining(key, c.sealed); err != nil {
+		sealed, err = s.generate(key, c.sealed.Counting(), c.sealed.Rows()*sealingRow, func() ([]byte, [][]byte, error) { return c.sealed.Seal(s.cfg.PartRows) })
+		if err != nil {
 			return err
 		}
 	}
@@ -271,16 +272,6 @@ func (s *Store) replaceDay(ctx context.Context, key dayKey, c *cuts, sum *Delete
 	return err
 }
 
-// publishRemaining seals what stays of a sealed day as its next generation.
-func (s *Store) publishRemaining(key dayKey, c *day.Cut) (*publication, error) {
-	v, err := c.Remaining()
-	if err != nil {
-		return nil, err
-	}
-	defer s.Work(sealingBytes([]*day.View{v}))()
-	return s.publish(key, v)
-}
-
 // takeOver puts the publication, or nothing if it is nil, in the place of the sealed day.
 func (p *publication) takeOver(tx *file.Tx, key dayKey) error {
 	if p == nil {
@@ -294,6 +285,8 @@ func (p *publication) takeOver(tx *file.Tx, key dayKey) error {
 func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal [][]byte, err error) {
 	defer s.Work(sealingBytes([]*day.View{od.open.View()}))()
 	open = s.emptyDay(dayKey{od.open.Site, od.open.Date}, od.open.Begin, od.sealer)
+	open.open.Tight = nil // what the day has learnt it keeps
+	defer func() { open.open.Tight = od.open.Tight }()
 	var rows []day.Row
 	size := 0
 	flush := func() error {

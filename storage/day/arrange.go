@@ -126,7 +126,7 @@ func Merge(views ...*View) (*View, error) { return compact(views...) }
 // compact gives frequent words small codes, drops words without rows, and puts visitors that look alike side by side: then
 // most visit columns are a few long runs. Order of visitors carries no meaning, so it is free to choose.
 func compact(views ...*View) (*View, error) {
-	u := &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
+	u := newUnordered()
 	counting := 0
 	for _, v := range views {
 		if err := u.add(v); err != nil {
@@ -134,6 +134,15 @@ func compact(views ...*View) (*View, error) {
 		}
 		counting += v.Counting
 	}
+	return u.compact(views[0], counting), nil
+}
+
+func newUnordered() *unordered {
+	return &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
+}
+
+// compact returns the view of a day that head is of, too.
+func (u *unordered) compact(head *View, counting int) *View {
 	for id, t := range u.texts {
 		u.texts[id] = byFrequency(t)
 	}
@@ -143,8 +152,8 @@ func compact(views ...*View) (*View, error) {
 	}
 	u.sortVisitors()
 	v := u.arrange()
-	v.Date, v.Zone, v.Begin, v.Counting = views[0].Date, views[0].Zone, views[0].Begin, counting
-	return v, nil
+	v.Date, v.Zone, v.Begin, v.Counting = head.Date, head.Zone, head.Begin, counting
+	return v
 }
 
 // add appends a view's visitors behind those already there.

@@ -1,6 +1,7 @@
 package day
 
 import (
+	"errors"
 	"fmt"
 
 	"footfall/storage/column"
@@ -73,18 +74,24 @@ func (c *Cut) Nothing() bool { return c.stays == c.v.Rows }
 // Everything reports whether no row stays.
 func (c *Cut) Everything() bool { return c.stays == 0 }
 
-// Remaining returns what stays, as a view in memory.
-func (c *Cut) Remaining() (*View, error) {
-	v := c.v
-	u := &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
-	if err := u.add(v); err != nil {
-		return nil, err
+// Seal returns the header and chunks of a day that holds what stays, in parts of about so many rows.
+func (c *Cut) Seal(rows int) (header []byte, chunks [][]byte, err error) {
+	if c.Everything() {
+		return nil, nil, errors.New("seal day: nothing to seal")
+	}
+	u := newUnordered()
+	if err := u.add(c.v); err != nil {
+		return nil, nil, fmt.Errorf("seal day: %w", err)
 	}
 	u.retain(c.keep)
-	left := u.arrange()
-	left.Date, left.Zone, left.Begin, left.Counting = v.Date, v.Zone, v.Begin, v.Counting-c.Events
-	return left, nil
+	return u.compact(c.v, c.Counting()).seal(rows)
 }
+
+// Rows returns the number of rows of the view.
+func (c *Cut) Rows() int64 { return int64(c.v.Rows) }
+
+// Counting returns the number of events that stay, engagement left out.
+func (c *Cut) Counting() int { return c.v.Counting - c.Events }
 
 // retain takes out all rows but those to keep, and the visits and visitors that are left without any.
 func (u *unordered) retain(keep []bool) {

@@ -87,17 +87,12 @@ func TestCut(t *testing.T) {
 			if c.Everything() {
 				continue
 			}
-			r, err := c.Remaining()
-			if err != nil {
-				rt.Fatal(err)
+			r := reopen(rt)(c.Seal(3))
+			if err := r.Verify(); err != nil {
+				rt.Fatalf("%s: %v", state, err)
 			}
-			for state, r := range map[string]*day.View{state + ", cut": r, state + ", cut and sealed": sealView(t, r)} {
-				if err := r.Verify(); err != nil {
-					rt.Fatalf("%s: %v", state, err)
-				}
-				if diff := gocmp.Diff(unordered(flatten(t, w)), unordered(flatten(t, r))); diff != "" {
-					rt.Fatalf("%s: want -, got +:\n%s", state, diff)
-				}
+			if diff := gocmp.Diff(unordered(flatten(t, w)), unordered(flatten(t, r))); diff != "" {
+				rt.Fatalf("%s: want -, got +:\n%s", state, diff)
 			}
 			if state == "sealed" {
 				continue
@@ -122,6 +117,20 @@ func unordered(visitors [][]flat) [][]flat {
 	}
 	slices.SortFunc(visitors, func(a, b []flat) int { return slices.CompareFunc(a, b, less) })
 	return visitors
+}
+
+// reopen opens a day that was just sealed.
+func reopen(t interface{ Fatal(...any) }) func(header []byte, chunks [][]byte, err error) *day.View {
+	return func(header []byte, chunks [][]byte, err error) *day.View {
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := day.OpenSealed(date, header, func(dst []byte, i int) ([]byte, error) { return append(dst, chunks[i]...), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
 }
 
 func btoi(b bool) int {
@@ -149,11 +158,7 @@ func TestCutLeavesNoWord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left, err := c.Remaining()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := sealView(t, left)
+	v := reopen(t)(c.Seal(day.PartRows))
 	if len(v.Props) != 0 {
 		t.Errorf("property keys %q are left", v.Props)
 	}

@@ -26,6 +26,11 @@ func SealParts(rows int, views ...*View) (header []byte, chunks [][]byte, err er
 	if err != nil {
 		return nil, nil, fmt.Errorf("seal day: %w", err)
 	}
+	return v.seal(rows)
+}
+
+// seal returns the header and chunks of a view that compact has made.
+func (v *View) seal(rows int) (header []byte, chunks [][]byte, err error) {
 	zone, err := time.LoadLocation(v.Zone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("seal day: %w", err)
