@@ -29,6 +29,7 @@ type Op struct {
 // Pending is an op that was handed to [DB.Submit].
 type Pending struct {
 	op      Op
+	alone   func() error // to be run in place of op, between commits
 	started atomic.Bool
 	refused error
 	err     error // set before done is closed
@@ -61,16 +62,19 @@ func (p *Pending) Refused() error { return p.refused }
 // gathers the next batch; there is no timer. It is refused with [ErrBusy], [ErrPoisoned] or [ErrClosed], and a bulk op with
 // [ErrFull], which any op may also end with. Then nothing of it was written and others may be tried.
 func (db *DB) Submit(op Op) *Pending {
-	p := &Pending{op: op, done: make(chan struct{})}
+	return db.submit(&Pending{op: op, done: make(chan struct{})})
+}
+
+func (db *DB) submit(p *Pending) *Pending {
 	db.mu.Lock()
 	switch cause := db.Poisoned(); {
 	case db.closing:
 		p.refused = ErrClosed
 	case cause != nil:
 		p.refused = cause
-	case op.Bulk && db.room.full.Load():
+	case p.op.Bulk && db.room.full.Load():
 		p.refused = ErrFull
-	case len(db.queue) >= MaxQueued:
+	case len(db.queue) >= MaxQueued && p.alone == nil:
 		p.refused = ErrBusy
 	default:
 		db.queue = append(db.queue, p)
@@ -157,12 +161,16 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		finish(batch, cause)
 		return len(batch)
 	}
+	if alone := batch[0].alone; alone != nil {
+		finish(batch[:1], alone())
+		return 1
+	}
 	h, after := db.now.Load(), db.sums
 	t := &Tx{sums: &after, bulk: batch[0].op.Bulk}
 	err := db.update(func(tx *bolt.Tx) error {
 		t.tx = tx
 		for _, p := range batch {
-			if t.bytes >= MaxBatchBytes || p.op.Bulk != t.bulk { // what is no room for the ones may be enough for the others
+			if t.bytes >= MaxBatchBytes || p.alone != nil || p.op.Bulk != t.bulk { // what is no room for the ones may be enough for the others
 				break
 			}
 			n++
@@ -188,6 +196,9 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		db.sums, db.changed = after, true
 		db.commits.Add(1)
 		db.ops.Add(uint64(n))
+		if db.watcher != nil {
+			db.watcher.add(t.changes)
+		}
 		finish(batch[:n], nil)
 	case errors.Is(err, errNothing):
 		finish(batch[:n], nil)
@@ -245,7 +256,8 @@ func (db *DB) update(fn func(*bolt.Tx) error) (err error) {
 	if db.blind.Load() {
 		return damaged("its beginning could not be read before")
 	}
-	db.committing.Store(true)
-	defer db.committing.Store(false)
-	return db.now.Load().bolt.Update(fn)
+	h := db.now.Load()
+	h.committing.Store(true)
+	defer h.committing.Store(false)
+	return h.bolt.Update(fn)
 }

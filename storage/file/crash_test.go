@@ -32,7 +32,7 @@ func deadline(t *testing.T) time.Time {
 // TestKill kills a process that commits, again and again, and counts what it had acknowledged.
 func TestKill(t *testing.T) {
 	if path := os.Getenv("FILE_TEST_KILL"); path != "" {
-		writeUntilKilled(path)
+		writeUntilKilled(path, false)
 		return
 	}
 	path := filepath.Join(t.TempDir(), "footfall.db")
@@ -43,7 +43,7 @@ func TestKill(t *testing.T) {
 		rounds = 4
 	}
 	for range rounds {
-		for n := range killedChild(t, path) {
+		for n := range killedChild(t, "TestKill", path) {
 			acked[n] = true
 		}
 		db := mustOpen(t, path)
@@ -71,9 +71,9 @@ func TestKill(t *testing.T) {
 }
 
 // killedChild returns the numbers that a child acknowledged before it was killed at a random moment.
-func killedChild(t *testing.T, path string) map[uint64]bool {
+func killedChild(t *testing.T, test, path string) map[uint64]bool {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), "FILE_TEST_KILL="+path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -103,11 +103,21 @@ func killedChild(t *testing.T, path string) map[uint64]bool {
 	return acked
 }
 
-func writeUntilKilled(path string) {
+func writeUntilKilled(path string, compact bool) {
 	db, err := file.Open(file.Config{Path: path})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	if compact {
+		go func() {
+			for {
+				if _, err := db.Compact(context.Background(), nil); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+			}
+		}()
 	}
 	first := uint64(0)
 	db.Scan(context.Background(), file.Journal, nil, func(k, _ []byte) error {

@@ -74,6 +74,8 @@ var (
 	ErrBusy = errors.New("too many changes wait for the disk")
 	// ErrFull means that the disk has no room for a change. Nothing was changed; when there is room the same change is accepted.
 	ErrFull = errors.New("the disk is full")
+	// ErrCompacting means that a compaction is under way already.
+	ErrCompacting = errors.New("the data file is being compacted already")
 	// ErrClosed means that Close was called before.
 	ErrClosed = errors.New("the data file is closed")
 )

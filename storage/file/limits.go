@@ -25,6 +25,23 @@ const (
 	scanPairs = 256
 	scanBytes = 4 << 20
 
+	// A compaction is worth its while when compactPercent of the file, and at least compactFloor bytes of it, are free: below that the
+	// file will use the space itself, and what could be won is not worth the writing.
+	compactPercent = 40
+	compactFloor   = 64 << 20
+
+	// copySpare bytes are left to others on the disk while a copy is made.
+	copySpare = 16 << 20
+
+	// copyFill is how full the pages of a copy get: full, but for some room for keys that come in between.
+	copyFill = 0.9
+
+	// At most catchUps rounds, until no more than lastRound keys have changed, and then the last one, which holds up the writer: a thousand
+	// keys are read and written in some milliseconds. Beyond maxNews, which cost some 100 MB, a compaction gives up.
+	catchUps  = 10
+	lastRound = 1000
+	maxNews   = 1 << 20
+
 	// slowRead is how long a read may take before it is reported: a scan's takes milliseconds, on a disk that is very busy perhaps
 	// a hundred of them. Reports come at most every reportEvery, since what makes one read slow makes others slow.
 	slowRead    = time.Second

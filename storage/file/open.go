@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,17 +29,19 @@ type DB struct {
 
 	loop sync.WaitGroup // the committing goroutine
 
-	mu      sync.Mutex // guards queue, closing and probe
+	work sync.WaitGroup // compactions, and the closing of the files they replace
+
+	mu      sync.Mutex // guards what follows
 	wake    sync.Cond  // queue has grown, or closing or probe was set
 	queue   []*Pending
 	closing bool
-	probe   bool // the disk was full: see whether it still is
+	probe   bool   // the disk was full: see whether it still is
+	cancel  func() // ends the compaction under way, nil if there is none
 
-	sums    sums // the committing goroutine's
-	changed bool // the committing goroutine's: there was a commit, see Close
+	sums    sums     // the committing goroutine's
+	changed bool     // the committing goroutine's: there was a commit, see Close
+	watcher *changed // the committing goroutine's: told of changes while a compaction runs
 	room    room
-
-	committing atomic.Bool // bbolt is in a commit
 
 	poison atomic.Pointer[error]
 	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
@@ -53,9 +56,12 @@ type DB struct {
 
 // handle is an open bbolt file.
 type handle struct {
+	path string // of the data file, also while this is a copy of it
 	bolt *bolt.DB
 	file *os.File // bbolt's own; walks read through it
 	base uintptr  // where the mapping began when it was made
+
+	committing atomic.Bool // bbolt is in a commit
 }
 
 func options(mapping int) *bolt.Options {
@@ -173,6 +179,7 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	if err != nil {
 		return err
 	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			err = damaged("bbolt could not open it: %v", r)
@@ -186,15 +193,12 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	if err := SyncDir(filepath.Dir(cfg.Path)); err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
+	if err := os.Remove(copyPath(cfg.Path)); err == nil {
+		db.log.Info("an unfinished copy of the data file was removed", "path", copyPath(cfg.Path))
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	m, err := newestMeta(f)
-	if err != nil {
-		return err
-	}
-	w, err := walk(context.Background(), f, info.Size(), m, db.newest)
+	w, err := survey(f, db.newest)
 	if err != nil {
 		return err
 	}
@@ -205,13 +209,14 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	db.format.Store(int64(w.format))
 
 	if _, err := os.Stat(markPath(cfg.Path)); err == nil {
-		if err := rebuild(f, cfg.Path, mapping(info.Size())); err != nil {
+		if err := rebuild(f, cfg.Path, w, db.newest, mapping(w.used())); err != nil {
 			return fmt.Errorf("a commit failed on the disk, so the file must be copied before it is used again: %w", err)
 		}
 		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
 		return errRebuilt
 	}
-	h, err := db.openHandle(f, mapping(info.Size()))
+	size := int64(w.high) * pageSize
+	h, err := openHandle(cfg.Path, f, options(mapping(size)))
 	if err != nil {
 		return err
 	}
@@ -219,17 +224,31 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	return nil
 }
 
-// openHandle lets bbolt open f, which it closes when it is closed itself.
-func (db *DB) openHandle(f *os.File, mapping int) (*handle, error) {
-	opts := options(mapping)
-	opts.Logger = newAlarm(db.path, &db.committing)
+// survey walks the newest tree of a file.
+func survey(f *os.File, newest int) (*walker, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	m, err := newestMeta(f)
+	if err != nil {
+		return nil, err
+	}
+	return walk(context.Background(), f, info.Size(), m, newest)
+}
+
+// openHandle lets bbolt open f, the data file at path or a copy of it, which it closes when it is closed itself.
+func openHandle(path string, f *os.File, opts *bolt.Options) (*handle, error) {
+	h := &handle{path: path, file: f}
+	opts.Logger = newAlarm(h)
 	opts.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	b, err := bolt.Open(f.Name(), 0o600, opts)
 	if err != nil {
 		return nil, err
 	}
 	b.AllocSize = 0 // the file grows in room.go, not in bbolt
-	return &handle{bolt: b, file: f, base: b.Info().Data}, nil
+	h.bolt, h.base = b, b.Info().Data
+	return h, nil
 }
 
 // openLocked opens the file and takes its lock. The name may come to mean another file while this waits for the
@@ -273,9 +292,13 @@ func (db *DB) Close() error {
 func (db *DB) close() error {
 	db.mu.Lock()
 	db.closing = true
+	if db.cancel != nil {
+		db.cancel()
+	}
 	db.wake.Signal()
 	db.mu.Unlock()
 	db.loop.Wait()
+	db.work.Wait()
 	db.closed.Store(true)
 
 	h := db.now.Load()

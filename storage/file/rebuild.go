@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
@@ -38,12 +37,11 @@ func harmless(err error) bool {
 // again: that takes its time, and the process may end in it. So the mark is made at once.
 type alarm struct {
 	bolt.Logger
-	path       string
-	committing *atomic.Bool
+	h *handle
 }
 
-func newAlarm(path string, committing *atomic.Bool) alarm {
-	return alarm{&bolt.DefaultLogger{Logger: log.New(io.Discard, "", 0)}, path, committing}
+func newAlarm(h *handle) alarm {
+	return alarm{&bolt.DefaultLogger{Logger: log.New(io.Discard, "", 0)}, h}
 }
 
 // Errorf marks the file if one of the arguments is an error of the disk.
@@ -52,8 +50,8 @@ func (a alarm) Errorf(_ string, args ...any) {
 		err, _ := arg.(error)
 		var file *fs.PathError
 		var number syscall.Errno
-		if a.committing.Load() && (errors.As(err, &file) || errors.As(err, &number)) && !harmless(err) {
-			_ = mark(a.path) // tried again when the commit has ended
+		if a.h.committing.Load() && (errors.As(err, &file) || errors.As(err, &number)) && !harmless(err) {
+			_ = mark(a.h.path) // tried again when the commit has ended
 		}
 	}
 }
@@ -67,16 +65,9 @@ func mark(path string) error {
 	return errors.Join(f.Sync(), f.Close(), SyncDir(filepath.Dir(path)))
 }
 
-// rebuild copies the file, which is open, locked and checked as f, into a new one that takes its name, and removes the mark.
-func rebuild(f *os.File, path string, mapping int) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // fails when it has its new name
-	if err := tmp.Close(); err != nil {
-		return err
-	}
+// rebuild copies the file, which is open, locked and checked as f, into a new one that takes its name, and removes the mark. w is what
+// was found in it.
+func rebuild(f *os.File, path string, w *walker, newest, mapping int) error {
 	from := options(mapping)
 	from.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
 	src, err := bolt.Open(path, 0o600, from)
@@ -84,31 +75,34 @@ func rebuild(f *os.File, path string, mapping int) error {
 		return err
 	}
 	defer src.Close()
-	to := options(mapping)
-	to.NoSync = true // one sync at the end
-	dst, err := bolt.Open(tmp.Name(), 0o600, to)
+	to, err := newCopy(path, w.used(), mapping)
 	if err != nil {
 		return err
 	}
-	dst.AllocSize = growBy
-	err = bolt.Compact(dst, src, MaxBatchBytes)
-	if err == nil {
-		err = dst.Update(func(*bolt.Tx) error { return nil }) // see DB.close
+	defer os.Remove(copyPath(path)) // fails when it has its new name
+	if err = bolt.Compact(to.bolt, src, MaxBatchBytes); err == nil {
+		err = to.seal()
 	}
 	if err == nil {
-		err = dst.Sync()
+		err = sameAs(w, to.file, newest)
 	}
-	if err := errors.Join(err, dst.Close()); err != nil {
-		return err
+	if err == nil {
+		_, err = to.publish(path)
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	if err := SyncDir(filepath.Dir(path)); err != nil {
+	if err := errors.Join(err, to.bolt.Close()); err != nil {
 		return err
 	}
 	if err := os.Remove(markPath(path)); err != nil {
 		return fmt.Errorf("remove mark: %w", err)
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// sameAs returns an error if the file f has not the entries that w has found in another one.
+func sameAs(w *walker, f *os.File, newest int) error {
+	copied, err := survey(f, newest)
+	if err == nil && (copied.sums != w.sums || copied.id != w.id) {
+		err = damaged("the copy has not the entries that the file has")
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math/bits"
 )
 
 // bbolt's page format, as far as the walk needs it. Numbers are in the byte order of the machine.
@@ -166,6 +167,14 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, m meta, newest int) (*
 		}
 	}
 	return w, nil
+}
+
+// used returns how many bytes of pages the tree has, the meta pages included.
+func (w *walker) used() (size int64) {
+	for _, word := range w.seen {
+		size += int64(bits.OnesCount64(word)) * pageSize
+	}
+	return size
 }
 
 func (w *walker) bucket(b Bucket, value []byte) error {
