@@ -4,6 +4,8 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 STATICCHECK := v0.8.1
 FUZZTIME    ?= 20s
 BENCH       ?= .
+BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
+COUNT       ?= 6
 DEMO        ?= --data ./footfall-demo --listen 127.0.0.1:8080
 
 GO          ?= go
@@ -21,10 +23,10 @@ INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help assets build run test e2e race lint bench fuzz clean chromium
+.PHONY: help assets build run test e2e race lint bench bench-compare fuzz clean chromium
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 assets: $(ASSETS) ## build what browsers receive (needs Node.js 20 or later)
 
@@ -65,6 +67,13 @@ $(TOOLS)/staticcheck-$(STATICCHECK):
 
 bench: build ## measure, against the budgets of the design (BENCH=Budgets: only those; BENCH_EVENTS=1M,10M,100M,shapes: which data)
 	$(GO) test -vet=off -run '^$$' -bench '$(BENCH)' -benchmem -timeout 12h $$($(GO) list ./... | grep -v /workload) ./ingest/workload
+
+bench-compare: assets $(TOOLS)/benchstat-$(BENCHSTAT) ## compare benchmarks with revision REF (BENCH=Line: which; COUNT=6 rounds; BENCH_EVENTS=1M: data)
+	@REF='$(REF)' BENCH='$(BENCH)' COUNT='$(COUNT)' GO='$(GO)' BENCHSTAT=$(TOOLS)/benchstat-$(BENCHSTAT) .ci/bench-compare
+
+$(TOOLS)/benchstat-$(BENCHSTAT):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)
+	@mv $(TOOLS)/benchstat $@
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	@for p in $$($(GO) list ./...); do \
