@@ -14,7 +14,7 @@ import (
 	"footfall/storage/seal"
 )
 
-// entry is a sealed day as the catalog in memory knows it.
+// entry is a sealed day as the catalog in memory knows it. The zero value is a day that cannot be read.
 type entry struct {
 	generation uint32
 	counting   int // events, engagement left out
@@ -72,12 +72,15 @@ func (s *Store) loadCatalog(ctx context.Context) error {
 			return fmt.Errorf("catalog: %w", err)
 		}
 		generation, header, err := openHeader(sealer, key, value)
-		if err != nil {
-			return fmt.Errorf("catalog entry of %s: %w", k.date, err)
+		var v *day.View
+		if err == nil {
+			v, err = day.OpenSealed(k.date, header, nil)
 		}
-		v, err := day.OpenSealed(k.date, header, nil)
 		if err != nil {
-			return fmt.Errorf("%w: catalog entry of %s: %w", ErrDamaged, k.date, err)
+			// One day must not take the others with it. Whoever asks for this one, or would add to it, is told.
+			s.cfg.Logger.Error("a sealed day is damaged and cannot be read", "site", k.site, "date", k.date, "error", err)
+			s.setEntryLocked(k, entry{})
+			return nil
 		}
 		s.setEntryLocked(k, entry{generation, v.Counting})
 		if v.Outdated() {

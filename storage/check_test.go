@@ -207,3 +207,79 @@ func TestCheckWhileEventsComeIn(t *testing.T) {
 		t.Error("a check showed no progress")
 	}
 }
+
+// TestADamagedDayAlone holds that a day whose entry in the catalog is damaged takes no other day with it: the store opens, answers what
+// it can, and says what it cannot.
+func TestADamagedDayAlone(t *testing.T) {
+	now := time.Date(2025, 10, 6, 2, 0, 0, 0, time.UTC)
+	dir := layRelease(t, "testdata/v0.1")
+	w := &world{dir: dir, now: now}
+	w.open(t, false)
+	before := w.store.Count(1)
+	zone, err := time.LoadLocation("Australia/Lord_Howe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := schema.NewCalendar(zone)
+	ask := func(first, last string) (query.Result, error) {
+		from, _ := schema.ParseDate(first)
+		to, _ := schema.ParseDate(last)
+		return w.store.Query(t.Context(), query.Query{Site: 1, Calendar: days, Range: query.Days(from, to, days), Metrics: []query.Metric{query.Events}})
+	}
+	want, err := ask("2025-10-04", "2025-10-06")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.store.Tamper(t.Context(), func(tx *file.Tx) error {
+		for _, key := range [][]byte{dayKeyOf(t, 1, "2025-10-03"), append(dayKeyOf(t, 1, "2025-10-04"), 1)} {
+			value := bytes.Clone(tx.Get(file.Catalog, key))
+			value[len(value)-1] ^= 1
+			if err := tx.Put(file.Catalog, key, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reopen(t)
+	defer w.close(t)
+	if got, err := ask("2025-10-04", "2025-10-06"); err != nil || got.Rows[0].Metrics[0] != want.Rows[0].Metrics[0] {
+		t.Errorf("other days: %v, %v, want %v", got, err, want)
+	}
+	if _, err := ask("2025-10-03", "2025-10-06"); !errors.Is(err, storage.ErrDamaged) {
+		t.Errorf("the damaged day: %v", err)
+	}
+	if got := w.store.Count(1); got <= 0 || got >= before {
+		t.Errorf("%d events of %d are counted", got, before)
+	}
+	date, _ := schema.ParseDate("2025-10-03")
+	in, err := w.store.Import(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := day.NewOpen(1, date, days.Start(date))
+	row, _ := newSeating().row(naive.Event{Visitor: "old", Event: day.Event{Time: days.Start(date).Unix(), Name: day.Pageview, Pathname: "/", ScrollDepth: day.NoScroll}})
+	if err := o.Apply([]day.Row{row}); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Add(t.Context(), o.View()); !errors.Is(err, storage.ErrDamaged) {
+		t.Errorf("an import into the damaged day: %v", err)
+	}
+	if err := in.Abort(); err != nil {
+		t.Error(err)
+	}
+	described, err := w.store.Inspect(t.Context(), storage.Selection{Site: 1, Days: true, Columns: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range described.Days {
+		if d.Damaged != (d.Date == "2025-10-03") {
+			t.Errorf("inspect: %+v", d)
+		}
+	}
+	if n := len(storage.Faults(w.store.Check(t.Context(), nil))); n != 3 { // the entry, who reads the day, the counts
+		t.Errorf("%d faults", n)
+	}
+}

@@ -58,7 +58,7 @@ func (c *checker) catalog() error {
 		case len(key) != 8 && len(key) != 9:
 			return c.fault(dataName+", catalog", doOpen, fmt.Errorf("%w: key of %d bytes", ErrDamaged, len(key)))
 		}
-		return c.confirm(dayKeyOf(key), doOpen, c.entry(key, value), func() error {
+		return c.confirm(dayKeyOf(key), doDay, c.entry(key, value), func() error {
 			value, err := c.s.db.Get(file.Catalog, key)
 			if err != nil || value == nil {
 				return err

@@ -169,7 +169,8 @@ func (s *Store) openDrops(key, value []byte) (m map[string]int64, err error) {
 func (s *Store) loadDrops(key, value []byte) error {
 	m, err := s.openDrops(key, value)
 	if err != nil {
-		return err
+		s.cfg.Logger.Error("counts of dropped events are damaged and left out", "site", dayKeyOf(key).site, "date", dayKeyOf(key).date, "error", err)
+		return nil
 	}
 	for reason, n := range m {
 		s.Dropped(dayKeyOf(key).site, dayKeyOf(key).date, reason, int(n))

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -63,6 +64,7 @@ type DayUse struct {
 	Generation uint32      `json:"generation,omitempty"`
 	Chunks     int         `json:"chunks,omitempty"`
 	OpenRows   int         `json:"open_rows,omitempty"`
+	Damaged    bool        `json:"damaged,omitempty"` // and so not counted
 	Usage
 }
 
@@ -115,8 +117,11 @@ func (s *Store) Inspect(ctx context.Context, ask Selection, progress func(done, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := retryStale(ctx, func() error { return in.day(k) }); err != nil {
-			return nil, fmt.Errorf("inspect site %d: %s: %w", k.site, k.date, dataError(err))
+		err := dataError(retryStale(ctx, func() error { return in.day(k) }))
+		if d := in.days[k]; errors.Is(err, ErrDamaged) && d != nil {
+			d.Damaged = true
+		} else if err != nil {
+			return nil, fmt.Errorf("inspect site %d: %s: %w", k.site, k.date, err)
 		}
 		progress(int64(i+1), int64(len(days)))
 	}

@@ -47,6 +47,7 @@ import (
 	"time"
 
 	"footfall/storage/account"
+	"footfall/storage/column"
 	"footfall/storage/day"
 	"footfall/storage/file"
 	"footfall/storage/memory"
@@ -287,8 +288,13 @@ func diskError(err error) error {
 
 // dataError marks what the file, the seal or a decoder calls damaged.
 func dataError(err error) error {
-	if errors.Is(err, file.ErrDamaged) || errors.Is(err, seal.ErrDamaged) || errors.Is(err, account.ErrDamaged) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	if errors.Is(err, ErrDamaged) {
+		return err
+	}
+	for _, kind := range []error{file.ErrDamaged, seal.ErrDamaged, account.ErrDamaged, day.ErrHeader, day.ErrJournal, column.ErrCorrupt} {
+		if errors.Is(err, kind) {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 	}
 	return err
 }

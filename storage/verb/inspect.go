@@ -114,6 +114,9 @@ func dayTable(in *storage.Inspection, domains map[schema.Site]string) *table {
 		if d.Generation > 0 {
 			state = append(state, "sealed")
 		}
+		if d.Damaged {
+			state = append(state, "damaged")
+		}
 		if d.Journal > 0 || d.OpenRows > 0 {
 			state = append(state, "open")
 		}
