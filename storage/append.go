@@ -322,18 +322,23 @@ func (s *Store) replay(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("replay journal: %w", err)
 		}
-		sequence := binary.BigEndian.Uint64(key[8:])
-		if sequence != od.sequence {
-			return fmt.Errorf("%w: journal of %s continues with value %d, expected %d", ErrDamaged, od.open.Date, sequence, od.sequence)
-		}
-		plain, err := od.sealer.Open(nil, value, place(file.Journal, key, typeJournal))
-		if err != nil {
-			return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
-		}
-		if err := od.open.Replay(plain); err != nil {
-			return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
-		}
-		od.sequence++
-		return nil
+		return od.replay(key, value)
 	})
+}
+
+// replay adds the rows of a value of the journal. Nobody else may have the day yet.
+func (od *openDay) replay(key, value []byte) error {
+	sequence := binary.BigEndian.Uint64(key[8:])
+	if sequence != od.sequence {
+		return fmt.Errorf("%w: journal of %s continues with value %d, expected %d", ErrDamaged, od.open.Date, sequence, od.sequence)
+	}
+	plain, err := od.sealer.Open(nil, value, place(file.Journal, key, typeJournal))
+	if err != nil {
+		return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
+	}
+	if err := od.open.Replay(plain); err != nil {
+		return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
+	}
+	od.sequence++
+	return nil
 }

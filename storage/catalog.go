@@ -167,6 +167,9 @@ func (s *Store) readSealed(key dayKey, e entry) (*day.View, error) {
 	if err != nil && !s.current(key, e) {
 		return nil, errStale
 	}
+	if errors.Is(err, errStale) && s.db.Poisoned() != nil {
+		return nil, errors.Join(err, s.follow(key))
+	}
 	return v, err
 }
 

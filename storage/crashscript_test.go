@@ -19,6 +19,7 @@ import (
 	"footfall/storage/account"
 	"footfall/storage/day"
 	"footfall/storage/file/crashfs"
+	"footfall/storage/memory"
 	"footfall/storage/query"
 	"footfall/storage/query/naive"
 	"footfall/storage/schema"
@@ -31,10 +32,14 @@ type crashRun struct {
 	kill  bool // ends by SIGKILL in the midst of its events
 	dir   string
 
-	say   *crashfs.Marker
-	store *storage.Store
-	now   atomic.Int64 // Unix seconds
+	say    *crashfs.Marker
+	store  *storage.Store
+	now    atomic.Int64 // Unix seconds
+	halved string       // the site whose reset or removal failed
 }
+
+// errUnreadable says that a store could not be read although it was open. Whatever fails, that must not be.
+var errUnreadable = errors.New("the store cannot be read")
 
 const (
 	crashData   = "data"
@@ -49,7 +54,9 @@ var crashZones = []string{"Etc/UTC", "Europe/Berlin", "Pacific/Kiritimati"}
 func crashSite(i int) string { return []string{"a.example", "b.example"}[i%2] }
 
 func crashConfig(dir string, now func() time.Time) storage.Config {
-	return storage.Config{Dir: filepath.Join(dir, crashData), Key: storage.Key{File: filepath.Join(dir, crashKey)}, Create: true, Now: now}
+	shares := memory.Divide(0)
+	shares.Cache, shares.Work, shares.OpenDays = 1, 1, 1 // read from the file, always
+	return storage.Config{Dir: filepath.Join(dir, crashData), Key: storage.Key{File: filepath.Join(dir, crashKey)}, Create: true, Now: now, Memory: shares}
 }
 
 func (r *crashRun) clock() time.Time { return time.Unix(r.now.Load(), 0).UTC() }
@@ -94,7 +101,33 @@ func (r *crashRun) do() (err error) {
 	err = r.acts()
 	over.Store(true)
 	events.Wait()
-	return errors.Join(err, err2, r.store.Close())
+	return errors.Join(err, err2, r.read(), r.store.Close())
+}
+
+// read holds that the store answers, also after a commit that failed: nobody knows whether that happened, but all answers agree.
+func (r *crashRun) read() error {
+	for _, site := range r.store.Accounts().Sites() {
+		if site.Domain == r.halved {
+			continue
+		}
+		days, err := site.Calendar()
+		if err != nil {
+			return err
+		}
+		n := 0
+		err = r.store.Export(context.Background(), site.ID, -100_000, 100_000, func(uint32, *schema.Attributes, *day.Event) error { n++; return nil })
+		if err != nil {
+			return fmt.Errorf("%w: export %s: %w", errUnreadable, site.Domain, err)
+		}
+		all, err := r.store.Query(context.Background(), query.Query{Site: site.ID, Range: query.Days(-100_000, 100_000, days), Metrics: []query.Metric{query.Events}})
+		if err != nil {
+			return fmt.Errorf("%w: query %s: %w", errUnreadable, site.Domain, err)
+		}
+		if got := all.Rows[0].Metrics[0].Number; got != float64(n) || r.store.Count(site.ID) != int64(n) {
+			return fmt.Errorf("%w: %s has %d events in an export, %v in a query, %d by its count", errUnreadable, site.Domain, n, got, r.store.Count(site.ID))
+		}
+	}
+	return nil
 }
 
 // acts are what happens beside the events.
@@ -156,6 +189,7 @@ func (r *crashRun) removeSite(name string) error {
 	}
 	r.say.Say("remove %s", name)
 	if err := r.store.RemoveSite(context.Background(), site.ID, "test"); err != nil {
+		r.halved = name
 		return err
 	}
 	r.say.Say("removed %s", name)
@@ -166,6 +200,7 @@ func (r *crashRun) resetSite(name string) error {
 	site, _ := r.store.Accounts().SiteByDomain(name)
 	r.say.Say("reset %s", name)
 	if err := r.store.ResetSite(context.Background(), site.ID, "test"); err != nil {
+		r.halved = name
 		return err
 	}
 	r.say.Say("resetted %s", name)

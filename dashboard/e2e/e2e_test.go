@@ -105,17 +105,12 @@ func start(t *testing.T, verb, dir string, args ...string) *server {
 var listening = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
 func launch(env []string, verb, dir string, args ...string) (*server, error) {
-	s := &server{Dir: dir, log: &transcript{}, done: make(chan struct{})}
-	s.cmd = exec.Command(binary, append([]string{verb, "--data", dir, "--listen", "127.0.0.1:0"}, args...)...)
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = env, s.log, s.log
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.Command(binary, append([]string{verb, "--data", dir, "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Env = env
+	s, err := begin(cmd, dir)
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		_ = s.cmd.Wait() // how it ended is in ProcessState
-		close(s.done)
-	}()
-	s.URL = s.log.await(listening, s.done, startTime)
 	for deadline := time.Now().Add(startTime); s.URL != "" && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if res, err := http.Get(s.URL + "/api/health"); err == nil {
 			res.Body.Close()
@@ -126,6 +121,21 @@ func launch(env []string, verb, dir string, args ...string) (*server, error) {
 	}
 	s.Kill()
 	return nil, fmt.Errorf("footfall %s does not answer; it said:\n%s", verb, s.log)
+}
+
+// begin starts a server and waits until it says where it listens, or has ended.
+func begin(cmd *exec.Cmd, dir string) (*server, error) {
+	s := &server{Dir: dir, log: &transcript{}, cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = cmd.Wait() // how it ended is in ProcessState
+		close(s.done)
+	}()
+	s.URL = s.log.await(listening, s.done, startTime)
+	return s, nil
 }
 
 var setupLink = regexp.MustCompile(`https?://\S+/setup\?token=\S+`)
