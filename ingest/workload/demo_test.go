@@ -66,6 +66,13 @@ func TestFillEndsNowAndGoesOn(t *testing.T) {
 	if _, last, _ := s.Span(site.ID); last.String() != "2026-11-16" {
 		t.Errorf("three days later the traffic ends on %s", last)
 	}
+	if _, err := s.SetTimezone(t.Context(), site.ID, "Asia/Tokyo"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(0, 0, 3)
+	if moved, err := g.Fill(t.Context(), s, table(t), now, noProgress); err != nil || moved != 0 {
+		t.Errorf("after a move: %d events, error %v", moved, err)
+	}
 }
 
 func TestInterruptedFillLeavesNothing(t *testing.T) {

@@ -237,8 +237,8 @@ func (v *View) Hours() (*Hours, error) {
 	return v.source.hours(v)
 }
 
-// WallHours returns the hour of the wall clock, 0–23, for each quarter hour since the day began: clocks differ from each other, and are
-// changed, by quarter hours.
+// WallHours returns the hour of the wall clock, 0–23, for each quarter hour since the day began. Clocks differ from each other, and are
+// changed, by whole quarters and at them; in Newfoundland, until 2011, they were changed at one minute past, and that quarter is not exact.
 func (v *View) WallHours(zone *time.Location) []uint8 {
 	const quarter, step = 900, 6 * 3600 // no zone changes its clock twice within six hours
 	out := make([]uint8, maxSecond/quarter+1)

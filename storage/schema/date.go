@@ -35,9 +35,10 @@ func (d Date) Start(zone *time.Location) time.Time {
 	// of a leap year before it began.
 	midnight := d.UTC()
 	const step = 6 * time.Hour
+	_, after := midnight.Add(-24 * time.Hour).In(zone).Zone()
 	for t := midnight.Add(-24 * time.Hour); t.Before(midnight.Add(24 * time.Hour)); t = t.Add(step) {
-		_, before := t.In(zone).Zone()
-		_, after := t.Add(step).In(zone).Zone()
+		before := after
+		_, after = t.Add(step).In(zone).Zone()
 		change := t.Add(step) // the first instant of the offset after
 		if before != after {
 			n := sort.Search(int(step/time.Second), func(i int) bool {
