@@ -103,6 +103,8 @@ type verbs struct {
 	Delete      api.Delete     `cmd:"" help:"Delete some of a site's events: a page, an event name, a burst."`
 	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
 	Check       verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
+	Compact     verb.Compact   `cmd:"" help:"Give free space inside the data file back to the disk."`
+	Reclaim     reclaimVerb    `cmd:"" help:"Release the ballast of a full disk."`
 	Inspect     verb.Inspect   `cmd:"" help:"Show where the bytes are: file, sites, days, columns."`
 	Audit       verb.Audit     `cmd:"" help:"List who destroyed data, and when."`
 	Healthcheck healthVerb     `cmd:"" help:"Ask a running server whether it is well."`
@@ -370,6 +372,9 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if !demo { // what is made up needs no recovery
 		a.showRecovery(store) // before anything can fail: it is shown only this once
+		if err := store.MakeBallast(); err != nil {
+			a.log.Warn("no ballast for a full disk", "error", err)
+		}
 		if why := store.KeyStatus().OldStays; why != "" {
 			a.log.Warn("keys and salts that are destroyed in footfall.vault may stay readable on the disk", "because", why)
 		}
@@ -469,6 +474,15 @@ func (r *rooms) count() {
 	r.metrics.Gauge("memory_cache_bytes", "Decoded columns of sealed days.", held(func(m storage.Memory) int64 { return m.CacheUsed }))
 	r.metrics.Gauge("memory_open_days_bytes", "Days that still grow.", held(func(m storage.Memory) int64 { return m.OpenDaysUsed }))
 	r.metrics.Gauge("memory_work_bytes", "Days on their way into the file.", held(func(m storage.Memory) int64 { return m.WorkUsed }))
+	r.metrics.Gauge("data_file_bytes", "Bytes of the data file.", func() float64 { return float64(r.store.Stats().Size) })
+	r.metrics.Gauge("data_file_free_bytes", "Bytes of it that hold nothing.", func() float64 { s := r.store.Stats(); return float64(s.Free + s.Tail) })
+	r.metrics.Gauge("disk_full", "1 while events are refused since the disk is full.", func() float64 {
+		if errors.Is(r.store.Healthy(), storage.ErrFull) {
+			return 1
+		}
+		return 0
+	})
+	r.metrics.Counter("slow_reads_total", "Reads of the data file that took more than a second.", func() float64 { return float64(r.store.Stats().Slow) })
 	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
 	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
 	r.metrics.Counters("events_dropped_total", "Events not counted, by reason.", "reason", func() map[string]float64 {
@@ -595,6 +609,13 @@ func (v *healthVerb) Run(a *app) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]bool{"ok": true})
+}
+
+type reclaimVerb struct{ verb.Reclaim }
+
+// Run needs no store: on a full disk it might not open, and a server sees for itself that there is room again.
+func (v *reclaimVerb) Run(a *app) error {
+	return v.Release(a.dir("footfall-data"), os.Stdout, a.opt.JSON)
 }
 
 type completionVerb struct {

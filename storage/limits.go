@@ -70,6 +70,15 @@ const (
 	// hour or two, and a fraction of a second of work at a time.
 	resealBatch = 4
 
+	// ballastSize bytes are released by Reclaim: more than the largest day we know of takes when it is written anew, which is the most that
+	// a deletion needs to free what it deletes, and little beside the disks that people rent. It is only made where ballastSpare bytes are
+	// left, so that it is not what fills the disk.
+	ballastSize  = 64 << 20
+	ballastSpare = 4 * ballastSize
+
+	// tidyPause lies between two compactions that nobody asked for, whatever became of the first.
+	tidyPause = time.Hour
+
 	// maxSuspects days with chunks that nobody names are looked at twice by a check; more say no more.
 	maxSuspects = 1000
 

@@ -42,6 +42,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 			faults = append(faults, err)
 		}
 	}
+	s.tidy(now)
 	return next, errors.Join(faults...)
 }
 

@@ -142,6 +142,9 @@ type Store struct {
 	drops drops
 	folds [schema.NumColumns]atomic.Int64 // values that became day.Other since Open
 	watch watch
+
+	tidied atomic.Int64   // Unix seconds before which no compaction starts by itself
+	tasks  sync.WaitGroup // those
 }
 
 type dayKey struct {
@@ -333,6 +336,7 @@ func (s *Store) closeFiles() error {
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
+	s.tasks.Wait()
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())
 	}
