@@ -53,7 +53,8 @@ func (s *Store) PreviewDelete(ctx context.Context, d Deletion, progress func(don
 }
 
 // Delete deletes, day by day: each day changes whole, and one after the other. If it ends early, by an error, ctx or a crash, some days
-// are as before and the others as after; the same deletion again does the rest. Deleted says what was done, also beside an error. A code
+// are as before and the others as after; the same deletion again does the rest. A damaged day is left as it is and told at the
+// end. Deleted says what was done, also beside an error. A code
 // is that of a preview: if it is not of what would be deleted now, nothing is deleted and the error is ErrChanged, with what it
 // would be now. Errors: ErrNoSite, ErrSiteBusy, query.ErrInvalid, ErrChanged.
 func (s *Store) Delete(ctx context.Context, d Deletion, code string, progress func(done, total int64)) (Deleted, error) {
@@ -98,6 +99,7 @@ func (s *Store) eachCut(ctx context.Context, d Deletion, progress func(done, tot
 	}
 	seen := sha256.New()
 	fmt.Fprintln(seen, d.Site, d.Range, string(what))
+	var faults []error
 	first, last := d.Range.Dates(calendar)
 	s.mu.RLock()
 	dates := s.datesLocked(d.Site)
@@ -111,8 +113,11 @@ func (s *Store) eachCut(ctx context.Context, d Deletion, progress func(done, tot
 			return sum, err
 		}
 		before := sum
-		if err := retryStale(ctx, func() error { return do(dayKey{d.Site, date}, &sum) }); err != nil {
-			return sum, fmt.Errorf("%s: %w", date, dataError(err))
+		err := retryStale(ctx, func() error { return do(dayKey{d.Site, date}, &sum) })
+		if err = dataError(err); errors.Is(err, ErrDamaged) {
+			faults = append(faults, fmt.Errorf("%s: %w", date, err)) // one day that cannot be read must not protect the others
+		} else if err != nil {
+			return sum, fmt.Errorf("%s: %w", date, err)
 		}
 		if sum != before {
 			fmt.Fprintln(seen, date, sum)
@@ -120,7 +125,7 @@ func (s *Store) eachCut(ctx context.Context, d Deletion, progress func(done, tot
 	}
 	progress(int64(len(dates)), int64(len(dates)))
 	sum.Code = hex.EncodeToString(seen.Sum(nil)[:codeBytes])
-	return sum, nil
+	return sum, errors.Join(faults...)
 }
 
 // cuts are what a deletion does to the parts of one day; nil where a part is not there or loses nothing.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/day"
+	"footfall/storage/file"
 	"footfall/storage/query"
 	"footfall/storage/query/naive"
 	"footfall/storage/schema"
@@ -655,5 +657,40 @@ func TestEmptiedDayComesAgain(t *testing.T) {
 	w.load(t, again, true)
 	release()
 	w.compare(t, query.Query{Calendar: w.days, Range: query.Days(first, first, w.days), Metrics: []query.Metric{query.Visitors}, Dimensions: []query.Dimension{"event:page"}})
+	w.close(t)
+}
+
+// TestDeleteGoesAroundDamage: a day that cannot be read is told and keeps no other from losing what is to go.
+func TestDeleteGoesAroundDamage(t *testing.T) {
+	ctx := context.Background()
+	w := filled(t)
+	err := w.store.Tamper(ctx, func(tx *file.Tx) error {
+		key := dayKeyOf(t, w.site, "2026-03-04")
+		value := bytes.Clone(tx.Get(file.Catalog, key))
+		value[len(value)-1] ^= 1
+		return tx.Put(file.Catalog, key, value)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reopen(t)
+	d := storage.Deletion{Site: w.site, Range: ever, Filters: onPage("/x"), By: "test"}
+	sum, err := w.store.Delete(ctx, d, "", nil)
+	if !errors.Is(err, storage.ErrDamaged) || sum.Days != 4 || !strings.Contains(err.Error(), "2026-03-04") {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if again, err := w.store.PreviewDelete(ctx, d, nil); !errors.Is(err, storage.ErrDamaged) || again.Events != 0 {
+		t.Errorf("after that: %+v, %v", again, err)
+	}
+	w.now = w.now.AddDate(0, 0, 4)
+	w.maintain(t)
+	w.now = w.now.AddDate(0, 0, 4)
+	w.maintain(t)
+	if _, err := w.store.SetRetention(ctx, w.site, 7, "test"); err != nil {
+		t.Errorf("retention of a damaged day: %v", err)
+	}
+	if err := w.store.Check(ctx, nil); err != nil {
+		t.Errorf("the damaged day is still there: %v", err)
+	}
 	w.close(t)
 }

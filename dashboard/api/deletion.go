@@ -171,7 +171,7 @@ func (v *Delete) Run(c *verb.Context) error {
 		return fmt.Errorf("delete events: %w", err)
 	case err != nil:
 		if deletes && sum.Days > 0 {
-			fmt.Fprintf(c.Err, "cut off: %d events of %d days are deleted; the same command again does the rest\n", sum.Events, sum.Days)
+			fmt.Fprintf(c.Err, "not done to the end: %s of %s deleted\n", many(sum.Events, "event"), many(int64(sum.Days), "day"))
 		}
 		return fmt.Errorf("delete events: %w", err)
 	}
