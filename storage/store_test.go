@@ -412,10 +412,9 @@ func TestFullFileRefusesEventsAndAnswers(t *testing.T) {
 	}
 	site := mustSite(t, s)
 	date := schema.DateOf(c.now)
-	o := mustOpenDay(t, s, site, date)
 	acknowledged := uint32(0)
 	for {
-		o = mustOpenDay(t, s, site, date)
+		o := mustOpenDay(t, s, site, date)
 		commit, err := s.Append(o, pageview(c.now, acknowledged, uint64(acknowledged)+1, true, fmt.Sprintf("/%01500d", acknowledged)))
 		if err == nil {
 			err = commit.Wait(ctx)
