@@ -178,6 +178,9 @@ func (s *Store) newOpenDay(key dayKey) (*openDay, error) {
 	if errors.Is(err, seal.ErrNoKey) { // it is being removed
 		return nil, ErrNoSite
 	}
+	if err == nil {
+		err = s.sweepRenamed(calendar, key.date)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open day: %w", err)
 	}

@@ -46,6 +46,16 @@ func (s *Store) SetTimezone(ctx context.Context, id schema.Site, timezone string
 	return site, err
 }
 
+// sweepRenamed destroys the salt of the day before where it has another name than that of this day, which therefore did not overwrite it.
+// Maintain does so too; but a salt must not outlive its day where Maintain comes late.
+func (s *Store) sweepRenamed(calendar *schema.Calendar, date schema.Date) error {
+	if calendar.Zone(date-1) == calendar.Zone(date) && calendar.Zoned(date-1) {
+		return nil
+	}
+	_, err := s.vault.SweepSalts(s.today(s.cfg.Now()))
+	return err
+}
+
 // ErrMoved says that a day was built by a calendar that is no longer the site's.
 var ErrMoved = errors.New("the site's time zone was changed meanwhile; try again")
 

@@ -202,48 +202,57 @@ func TestImportAcrossAChange(t *testing.T) {
 }
 
 // TestSaltsLiveAsLongAsTheirDays lets a site move from Berlin to New York, while another stays in Berlin and a third was always in New
-// York. Whoever is asked, a salt is one during a day and dies with it.
+// York. Whoever is asked, a salt is one during a day and dies with it: at its end, or should nobody call Maintain, with the next event.
 func TestSaltsLiveAsLongAsTheirDays(t *testing.T) {
+	for name, maintained := range map[string]bool{"maintained": true, "not maintained": false} {
+		t.Run(name, func(t *testing.T) { saltsOfAMove(t, maintained) })
+	}
+}
+
+// named is a salt as the test knows it: by zone or domain, and day.
+type named struct {
+	name string
+	date schema.Date
+}
+
+func saltsOfAMove(t *testing.T, maintained bool) {
 	w, s := newSaltWatch(t, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
 	var sites []account.Site
-	for domain, zone := range map[string]string{"moves.example": "Europe/Berlin", "stays.example": "Europe/Berlin", "york.example": "America/New_York"} {
-		site, err := s.AddSite(t.Context(), domain, zone)
+	for _, one := range [][2]string{{"moves.example", "Europe/Berlin"}, {"stays.example", "Europe/Berlin"}, {"york.example", "America/New_York"}, {"alone.example", "Asia/Tokyo"}} {
+		site, err := s.AddSite(t.Context(), one[0], one[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if domain == "moves.example" {
+		if one[0] == "moves.example" || one[0] == "alone.example" {
 			site = mustSetTimezone(t, s, site, "America/New_York")
 		}
 		sites = append(sites, site)
 	}
-	type named struct {
-		name string
-		date schema.Date
-	}
-	between := named{"moves.example", mustDate(t, "2026-07-02")} // the day that has no zone's midnights
-	salts := map[named][32]byte{}
+	first := map[string]schema.Date{"moves.example": mustDate(t, "2026-07-02"), "alone.example": mustDate(t, "2026-07-02")} // days that have no zone's midnights
 	today := func(site account.Site) named {
 		calendar, err := site.Calendar()
 		if err != nil {
 			t.Fatal(err)
 		}
 		d := calendar.Date(w.clock.now.Unix())
-		if one := (named{site.Domain, d}); one == between {
-			return one
+		if first[site.Domain] == d {
+			return named{site.Domain, d}
 		}
 		return named{calendar.Zone(d).String(), d}
 	}
-	lived := map[named]time.Duration{}
+	salts, lived := map[named][32]byte{}, map[named]time.Duration{}
 	for range 72 {
 		w.clock.now = w.clock.now.Add(time.Hour)
-		w.maintain(t, s)
-		alive := map[named]bool{}
-		for _, site := range sites {
-			if n := today(site); salts[n] != [32]byte{} {
-				alive[n] = true
+		if maintained {
+			w.maintain(t, s)
+			alive := map[named]bool{}
+			for _, site := range sites {
+				if n := today(site); salts[n] != [32]byte{} {
+					alive[n] = true
+				}
 			}
+			w.gone(t, w.clock.now.String(), len(alive))
 		}
-		w.gone(t, w.clock.now.String(), len(alive))
 		used := map[named]bool{}
 		for _, site := range sites {
 			n := today(site)
@@ -251,6 +260,7 @@ func TestSaltsLiveAsLongAsTheirDays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			mustOpenDay(t, s, site, n.date)
 			if before, known := salts[n]; known && before != salt {
 				t.Errorf("%s: %v has another salt than an hour ago", w.clock.now, n)
 			}
@@ -264,13 +274,30 @@ func TestSaltsLiveAsLongAsTheirDays(t *testing.T) {
 				w.given[n.name] = map[schema.Date][][32]byte{}
 			}
 			w.given[n.name][n.date] = [][32]byte{salt}
+			w.look(t)
 		}
 		w.gone(t, w.clock.now.String()+", in use", len(used))
 		for n := range used {
 			lived[n] += time.Hour
 		}
 	}
-	if got := lived[between]; got != 30*time.Hour {
-		t.Errorf("the salt of the first day lived %v", got)
+	for domain, want := range map[string]time.Duration{"moves.example": 30 * time.Hour, "alone.example": 37 * time.Hour} {
+		if got := lived[named{domain, first[domain]}]; got != want {
+			t.Errorf("%s: the salt of the first day lived %v, want %v", domain, got, want)
+		}
 	}
+	w.clock.now = time.Date(2026, 7, 10, 12, 0, 0, 0, time.UTC)
+	removed := mustSetTimezone(t, s, sites[1], "Asia/Tokyo")
+	w.clock.now = w.clock.now.Add(12 * time.Hour)
+	salt, err := s.Salt(removed, mustDate(t, "2026-07-11"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.given["removed"] = map[schema.Date][][32]byte{0: {salt}}
+	w.look(t)
+	if err := s.RemoveSite(t.Context(), removed.ID, "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.maintain(t, s)
+	w.gone(t, "after the removal of a site on its first day", 0)
 }

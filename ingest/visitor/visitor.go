@@ -3,7 +3,7 @@
 //
 // The number is the first 64 bits, big-endian, of
 //
-//	HMAC-SHA256(key = the salt of the site's zone and day,
+//	HMAC-SHA256(key = the salt of the site's day, see storage.Store.Salt,
 //	    | bytes | what                                                    |
 //	    |     4 | day: schema.Date, days since 1970-01-01, big-endian     |
 //	    |     4 | site: schema.Site, big-endian                           |

@@ -59,7 +59,7 @@ import (
 //	   8+n        random (free) or zero
 //	  4064    32  SHA-256 of bytes 0 to 4063
 //
-//	payload of a salt:      day (4) | salt (32) | name of the zone
+//	payload of a salt:      day (4) | salt (32) | name of the zone, or of whoever else has a salt for itself
 //	payload of a data key:  site (4), 0 for the rest | key (32)
 //
 // The header says what each page is used for, so a page with a bad checksum is told apart: a data key is damage and
