@@ -1,5 +1,7 @@
 package storage
 
+import "footfall/storage/file"
+
 // CachedDays returns how many sealed days the cache holds.
 func (s *Store) CachedDays() int {
 	s.cache.mu.Lock()
@@ -22,3 +24,6 @@ const (
 	MaxWaitingQueries = maxWaitingQueries
 	MaxWaitingOfSite  = maxWaitingOfSite
 )
+
+// DB is the data file itself.
+func (s *Store) DB() *file.DB { return s.db }

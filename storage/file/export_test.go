@@ -82,3 +82,6 @@ func Doubt(db *DB) { db.room.known, db.room.doubtful = true, true }
 
 // View holds a read open while fn runs.
 func View(db *DB, fn func()) error { return db.view(func(*bolt.Tx) error { fn(); return nil }) }
+
+// CompactFloor bytes may be free before a compaction is worth it.
+const CompactFloor = compactFloor
