@@ -172,6 +172,13 @@ func crashProgram(t *testing.T, dir, end string, steps int) {
 			}
 		})
 	}
+	if end == "compact" {
+		all.Go(func() {
+			for range 3 {
+				_, _ = db.Compact(context.Background(), nil) // fails where a sync fails
+			}
+		})
+	}
 	all.Wait()
 	_ = db.Close() // fails where a sync fails
 }
@@ -286,7 +293,8 @@ func (p *crashPromise) kept(db *file.DB, prints [][][32]byte) error {
 	return nil
 }
 
-// recordCrash records the program, run once for each end: "close" ends it well, "kill" with SIGKILL in the midst of its work.
+// recordCrash records the program, run once for each end: "close" ends it well, "kill" with SIGKILL in the midst of its work,
+// "compact" well after it was compacted while it worked.
 func recordCrash(t *testing.T, start *crashfs.Log, faults crashfs.Faults, steps int, ends ...string) *crashfs.Log {
 	t.Helper()
 	var runs []string
@@ -362,6 +370,14 @@ func TestCrashStates(t *testing.T) {
 		mustKeepAll(t, log, crashfs.Plan{Draws: draws, Seed: seed})
 		for range again {
 			mustKeepAll(t, recordCrash(t, crashed(log, rng), crashfs.Faults{}, 8, "close"), crashfs.Plan{Draws: draws / 2, Seed: seed})
+		}
+	})
+	t.Run("compaction", func(t *testing.T) {
+		log := recordCrash(t, nil, crashfs.Faults{}, 10, "close", "compact", "close")
+		mustKeepAll(t, log, crashfs.Plan{Draws: draws / 2, Seed: seed})
+		for _, n := range rng.Perm(log.Syncs())[:min(log.Syncs(), failures/3)] {
+			log := recordCrash(t, nil, crashfs.Faults{Sync: n + 1}, 10, "close", "compact", "close")
+			mustKeepAll(t, log, crashfs.Plan{From: log.Failure(), Draws: draws, Seed: seed})
 		}
 	})
 	t.Run("failed sync", func(t *testing.T) {
