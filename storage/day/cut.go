@@ -148,36 +148,33 @@ func (u *unordered) retain(keep []bool) {
 	u.visit, u.visitor, u.visitors = pick(newVisit, pick(u.visit, rows)), pick(newVisitor, pick(u.visitor, visits)), visitors
 }
 
-// Kept calls fn for every row of the day that c, a cut of its view, keeps, in the order in which rows came. Visits are numbered anew, visitors
+// Kept calls fn for every row of the day that c, a cut of its view, keeps, in the order of time. Visits are numbered anew, visitors
 // keep their ids, so that what is made of the rows can go on where this day ends. No row may have been added since the view was made.
 func (o *Open) Kept(c *Cut, fn func(Row) error) error {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	if len(o.visit) != c.v.Rows {
+	if o.rowsLocked() != c.v.Rows {
 		panic("day: internal error: rows were added to a day that is being cut")
 	}
 	all, err := c.v.cells()
 	if err != nil {
 		return err
 	}
-	// A view puts visits in the order of their visitors, and keeps the order of rows within a visit.
-	at, place := make([]uint32, len(o.visitor)), make([]uint32, len(o.visitor))
-	for i, visit := range byGroup(o.visitor, len(o.ids)) {
-		at[visit], place[visit] = c.starts[i], uint32(i)
+	of, err := c.v.VisitorOf()
+	if err != nil {
+		return err
 	}
 	number := map[uint32]uint32{} // of a visit that has begun, in what is made
-	for _, visit := range o.visit {
-		row := at[visit]
-		at[visit]++
-		if !c.keep[row] {
+	for _, row := range all.inTime(c.starts) {
+		if !c.keep[row.row] {
 			continue
 		}
-		n, begun := number[visit]
-		r := Row{Visit: n, Event: all.event(row)}
+		n, begun := number[row.visit]
+		r := Row{Visit: n, Event: all.event(row.row)}
 		if !begun {
 			r.Visit = uint32(len(number))
-			number[visit] = r.Visit
-			r.New = &NewVisit{Visitor: o.ids[o.visitor[visit]], Attributes: all.attributes(place[visit])}
+			number[row.visit] = r.Visit
+			r.New = &NewVisit{Visitor: o.visitors.ids[of[row.visit]], Attributes: all.attributes(row.visit)}
 		}
 		if err := fn(r); err != nil {
 			return err

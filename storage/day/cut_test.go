@@ -101,8 +101,15 @@ func TestCut(t *testing.T) {
 			if err := open.Kept(c, func(r day.Row) error { kept = append(kept, r); return nil }); err != nil {
 				rt.Fatal(err)
 			}
-			if diff := gocmp.Diff(left, kept); diff != "" {
+			again := day.NewOpen(1, date, date.Start(z))
+			if err := again.Apply(kept); err != nil {
+				rt.Fatalf("rows kept: %v", err)
+			}
+			if diff := gocmp.Diff(unordered(flatten(t, w)), unordered(flatten(t, again.View()))); diff != "" {
 				rt.Fatalf("rows kept: want -, got +:\n%s", diff)
+			}
+			if got, exp := visitorIDs(kept), visitorIDs(left); !slices.Equal(got, exp) {
+				rt.Fatalf("visitors kept: %v, want %v", got, exp)
 			}
 		}
 	})
@@ -131,6 +138,17 @@ func reopen(t interface{ Fatal(...any) }) func(header []byte, chunks [][]byte, e
 		}
 		return v
 	}
+}
+
+// visitorIDs lists the visitor of each visit that begins in rows, ascending.
+func visitorIDs(rows []day.Row) (ids []uint64) {
+	for i := range rows {
+		if rows[i].New != nil {
+			ids = append(ids, rows[i].New.Visitor)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func btoi(b bool) int {

@@ -22,23 +22,29 @@ func (v *View) Each(fn func(visitor uint32, a *schema.Attributes, e *Event) erro
 	if err != nil {
 		return err
 	}
-	visitOf := make([]uint32, v.Rows)
-	order := make([]uint32, v.Rows)
-	for visit := range v.Visits {
-		for r := starts[visit]; r < starts[visit+1]; r++ {
-			visitOf[r], order[r] = uint32(visit), r
-		}
-	}
-	times := c.numbers[schema.EventTime]
-	slices.SortStableFunc(order, func(a, b uint32) int { return cmp.Compare(times[a], times[b]) })
-	for _, r := range order {
-		visit := visitOf[r]
-		a, e := c.attributes(visit), c.event(r)
-		if err := fn(of[visit], &a, &e); err != nil {
+	for _, r := range c.inTime(starts) {
+		a, e := c.attributes(r.visit), c.event(r.row)
+		if err := fn(of[r.visit], &a, &e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// placedRow is a row and its visit.
+type placedRow struct{ row, visit uint32 }
+
+// inTime returns all rows in the order of time; those of the same second in that of the view.
+func (c *cells) inTime(starts []uint32) []placedRow {
+	times := c.numbers[schema.EventTime]
+	out := make([]placedRow, len(times))
+	for visit := range len(starts) - 1 {
+		for r := starts[visit]; r < starts[visit+1]; r++ {
+			out[r] = placedRow{r, uint32(visit)}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b placedRow) int { return cmp.Compare(times[a.row], times[b.row]) })
+	return out
 }
 
 // cells are all columns of a view, to read visits and rows one by one.

@@ -59,14 +59,38 @@ func (o *Open) tight() bool { return o.Tight != nil && o.Tight.Load() }
 func (o *Open) Bytes() int {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return len(o.visit)*rowBytes + len(o.visitor)*visitBytes + len(o.ids)*visitorBytes + o.room.words
+	n := openBytes + 3*4*len(o.visitor) + o.visitors.bytes() + o.room.words + o.tailBytesLocked()
+	for _, y := range o.layers {
+		n += layerBytes + 12*len(y.pieces)
+	}
+	return n
 }
 
-// What a row takes beside its properties, a visit and a visitor.
+// TailBytes returns how much of it a Layer would free.
+func (o *Open) TailBytes() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.tailBytesLocked()
+}
+
+func (o *Open) tailBytesLocked() int {
+	n := 4 * len(o.tail.visit)
+	for i := range o.tail.rows {
+		n += o.tail.rows[i].bytes()
+	}
+	for i := range o.tail.begun {
+		n += o.tail.begun[i].bytes()
+	}
+	for _, s := range o.sparse {
+		n += 8 * len(s.rows)
+	}
+	return n
+}
+
+// What an open day and a layer take beside.
 const (
-	rowBytes     = 8 * 4
-	visitBytes   = 4 + 8 + 4*schema.NumAttributes
-	visitorBytes = 8 + 30
+	openBytes  = 6 << 10
+	layerBytes = 256
 )
 
 // TakeFolded returns how many values were counted as Other since the last call, by column; among properties and amounts of money also

@@ -133,16 +133,22 @@ func (o *Open) appendNewWordsLocked(b []byte) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(fresh)))
 	for _, d := range fresh {
-		b = append(b, byte(d.id))
-		if d.id == schema.EventProps {
-			b = appendString(b, d.key)
-		}
-		b = binary.AppendUvarint(b, uint64(d.journaled))
-		b = binary.AppendUvarint(b, uint64(len(d.words)-d.journaled))
-		for _, w := range d.words[d.journaled:] {
-			b = appendString(b, w)
-		}
+		b = appendWords(b, d.id, d.key, d.journaled, d.words[d.journaled:])
 		d.journaled = len(d.words)
+	}
+	return b
+}
+
+// appendWords appends the new words of a dictionary, of which the first has the given code.
+func appendWords(b []byte, id schema.ID, key string, first int, words []string) []byte {
+	b = append(b, byte(id))
+	if id == schema.EventProps {
+		b = appendString(b, key)
+	}
+	b = binary.AppendUvarint(b, uint64(first))
+	b = binary.AppendUvarint(b, uint64(len(words)))
+	for _, w := range words {
+		b = appendString(b, w)
 	}
 	return b
 }

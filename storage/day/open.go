@@ -17,7 +17,8 @@ type Placed struct {
 	Last    int64 // Unix seconds of its last row, engagement included
 }
 
-// Open is a day that still grows, held as columns in the order of arrival. One goroutine adds rows; any may read.
+// Open is a day that still grows. Its visits are in memory; so are its newest rows, as columns in the order of arrival, while older ones
+// may lie in the file, in layers. One goroutine adds rows; any may read.
 type Open struct {
 	Site  schema.Site
 	Date  schema.Date
@@ -29,48 +30,70 @@ type Open struct {
 
 	mu sync.RWMutex // guards all below
 
-	visitors map[uint64]uint32 // visitor id to number
-	ids      []uint64
-	visitor  []uint32 // by visit
-	last     []int64  // by visit
-	attrs    [schema.NumAttributes]growing
+	visitors visitorSet
+	visitor  []uint32 // by visit: its visitor
+	last     []uint32 // by visit: second of its last row
+	seen     []uint32 // by visit: second of its last row that counts
 
-	visit                           []uint32 // by row
-	time, interactive, scroll, engd []uint32
-	name, host, page                growing
-	sparse                          map[columnKey]*growingSparse
-	props                           int // property columns
-	dictionaries                    []namedDictionary
-	counting                        int
-	room                            room
+	layers          []*layer
+	layered         int // rows in them
+	layeredCounting int // of these, that count
+	layeredVisitors int // visitors in them
+	tail            tail
 
-	view *View // of the first viewRows rows
+	attrs            [schema.NumAttributes]growing
+	name, host, page growing
+	sparse           map[columnKey]*growingSparse
+	props            int // property columns
+	dictionaries     []namedDictionary
+	counting         int
+	room             room
+
+	live     *live // of the rows there are; nil: nobody has asked
+	numbered numbered
 
 	rehearsal bool // rows are counted in rehearsed and not kept, see Rehearse
 	rehearsed int
 }
 
-// growing is a column under way. Words from journaled on have not been written to a journal value yet; those before durable are in one
-// that is on disk.
+// tail is the columns of the rows in memory, and of the visits that begin in them.
+type tail struct {
+	visit []uint32                     // by row
+	rows  [len(rowColumns)]narrow      // by row
+	first int                          // visit: those before begin in layers
+	begun [schema.NumAttributes]narrow // by visit from first on: codes
+}
+
+// rowColumns are the columns of events that every row has, in the order in which tails and layers hold them.
+var rowColumns = [...]schema.ID{schema.EventTime, schema.EventInteractive, schema.EventScrollDepth, schema.EventEngagement,
+	schema.EventName, schema.EventHostname, schema.EventPage}
+
+// rowColumn returns the place of a column among rowColumns.
+func rowColumn(id schema.ID) int { return slices.Index(rowColumns[:], id) }
+
+// growing is a column under way, or its dictionary alone. Words from journaled on have not been written to a journal value yet; those before
+// durable are on disk, those before layered in a layer.
 type growing struct {
 	codes     []uint32
 	words     []string
 	index     map[string]uint32
 	journaled int
 	durable   int
+	layered   int
 	folds     bool // some of the words that a Builder was asked for became Other
 }
 
+// growingSparse is a column that some rows of the tail have.
 type growingSparse struct {
-	rows []uint32
+	rows []uint32 // in the tail
 	growing
+	inLayer bool // some rows of a layer have it
 }
 
 // NewOpen returns an empty day. begin is its first instant, in the zone in force on it: schema.Calendar.Start.
 func NewOpen(site schema.Site, date schema.Date, begin time.Time) *Open {
 	o := &Open{
-		Site: site, Date: date, Begin: begin, begin: begin.Unix(),
-		visitors: map[uint64]uint32{}, sparse: map[columnKey]*growingSparse{},
+		Site: site, Date: date, Begin: begin, begin: begin.Unix(), sparse: map[columnKey]*growingSparse{},
 	}
 	for id := range o.attrs {
 		o.dictionaries = append(o.dictionaries, namedDictionary{schema.ID(id), "", &o.attrs[id]})
@@ -94,8 +117,8 @@ func (o *Open) Fits(rows []Row) error {
 	for i := range rows {
 		r := &rows[i]
 		before, seen := last[r.Visit]
-		if !seen && int(r.Visit) < len(o.visitor) {
-			before = o.last[r.Visit]
+		if !seen {
+			before = o.lastLocked(r.Visit)
 		}
 		if err := o.fits(r.Visit, r.New != nil, r.Event.Name != Engagement, r.Event.Time, before, visits); err != nil {
 			return err
@@ -104,6 +127,14 @@ func (o *Open) Fits(rows []Row) error {
 		visits += int(bit(r.New != nil))
 	}
 	return nil
+}
+
+// lastLocked returns the time of a visit's last row, 0 for a visit that is not known.
+func (o *Open) lastLocked(visit uint32) int64 {
+	if int(visit) >= len(o.last) {
+		return 0
+	}
+	return o.begin + int64(o.last[visit])
 }
 
 // fits is the rule for one row: visits is how many visits there are, before the time of this visit's last row.
@@ -139,14 +170,14 @@ func (g *growing) code(word string) uint32 {
 	return c
 }
 
-func (g *growing) text() *Text { return spelled(slices.Clip(g.codes), slices.Clip(g.words)) }
-
 // Rows returns the number of events, engagement included.
 func (o *Open) Rows() int {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return len(o.visit)
+	return o.rowsLocked()
 }
+
+func (o *Open) rowsLocked() int { return o.layered + len(o.tail.visit) }
 
 // Counting returns the number of events, engagement left out.
 func (o *Open) Counting() int {
@@ -241,54 +272,42 @@ func (o *Open) sparseLocked(key columnKey) *growingSparse {
 
 // addLocked appends one row to the columns.
 func (o *Open) addLocked(c coded) error {
-	before := int64(0)
-	if int(c.visit) < len(o.last) {
-		before = o.last[c.visit]
-	}
-	if err := o.fits(c.visit, c.fresh, c.countsAsEvent, c.time, before, len(o.visitor)); err != nil {
+	if err := o.fits(c.visit, c.fresh, c.countsAsEvent, c.time, o.lastLocked(c.visit), len(o.visitor)); err != nil {
 		return err
 	}
 	if o.rehearsal {
 		o.rehearseLocked(c)
 		return nil
 	}
-	second := c.time - o.begin
+	second := uint32(c.time - o.begin)
 	if c.fresh {
-		n, known := o.visitors[c.visitor]
-		if !known {
-			n = uint32(len(o.ids))
-			o.visitors[c.visitor] = n
-			o.ids = append(o.ids, c.visitor)
-		}
-		o.visitor = append(o.visitor, n)
-		o.last = append(o.last, c.time)
+		n, _ := o.visitors.number(c.visitor)
+		o.visitor, o.last, o.seen = append(o.visitor, n), append(o.last, second), append(o.seen, second)
 		for id := range o.attrs {
-			o.attrs[id].codes = append(o.attrs[id].codes, c.attrs[id])
+			o.tail.begun[id].append(c.attrs[id])
 		}
 	}
-	row := uint32(len(o.visit))
-	o.last[c.visit] = c.time
-	o.visit = append(o.visit, c.visit)
-	o.time = append(o.time, uint32(second))
-	o.interactive = append(o.interactive, bit(c.interactive))
+	o.last[c.visit] = second
+	if c.countsAsEvent {
+		o.seen[c.visit] = second
+		o.counting++
+	}
 	depth := uint32(0)
 	if c.hasScroll {
 		depth = uint32(c.scroll) + 1
 	}
-	o.scroll = append(o.scroll, depth)
-	o.engd = append(o.engd, c.engagement)
-	o.name.codes = append(o.name.codes, c.name)
-	o.host.codes = append(o.host.codes, c.host)
-	o.page.codes = append(o.page.codes, c.page)
+	o.live = nil
+	row := uint32(len(o.tail.visit))
+	o.tail.visit = append(o.tail.visit, c.visit)
+	for i, x := range [...]uint32{second, bit(c.interactive), depth, c.engagement, c.name, c.host, c.page} { // as rowColumns
+		o.tail.rows[i].append(x)
+	}
 	for _, p := range c.sparse {
 		p.column.add(row, p.code)
 	}
 	if c.hasRevenue {
 		o.sparse[amountKey].add(row, c.amountCode)
 		o.sparse[currencyKey].add(row, c.currency)
-	}
-	if c.countsAsEvent {
-		o.counting++
 	}
 	return nil
 }
@@ -306,7 +325,7 @@ func (o *Open) Resume() []Placed {
 	defer o.mu.RUnlock()
 	out := make([]Placed, len(o.visitor))
 	for i, n := range o.visitor {
-		out[i] = Placed{o.ids[n], uint32(i), o.last[i]}
+		out[i] = Placed{o.visitors.ids[n], uint32(i), o.lastLocked(uint32(i))}
 	}
 	return out
 }
@@ -315,57 +334,31 @@ func (o *Open) Resume() []Placed {
 func (o *Open) Current(since int64) int {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	engagement := codeOf(o.name.words, Engagement)
 	seen := map[uint32]bool{}
-	for r := len(o.time) - 1; r >= 0 && o.begin+int64(o.time[r]) >= since-clockSlack; r-- {
-		if o.name.codes[r] != engagement && o.begin+int64(o.time[r]) >= since {
-			seen[o.visitor[o.visit[r]]] = true
+	for visit, second := range o.seen {
+		if o.begin+int64(second) >= since {
+			seen[o.visitor[visit]] = true
 		}
 	}
 	return len(seen)
 }
 
-// clockSlack is how far, in seconds, rows may stand out of order of time: rows of different visits may after a
-// small clock correction.
-const clockSlack = 5
-
-// View arranges the day for reading. It is made anew only when rows were added since the last call.
+// View arranges the day for reading: as it is now, whatever comes in later.
 func (o *Open) View() *View {
 	o.mu.RLock()
-	if o.view != nil && o.view.Rows == len(o.visit) {
-		defer o.mu.RUnlock()
-		return o.view
-	}
+	l := o.live
 	o.mu.RUnlock()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.view == nil || o.view.Rows != len(o.visit) {
-		o.view = o.viewLocked()
-	}
-	return o.view
-}
-
-func (o *Open) viewLocked() *View {
-	raw := &unordered{
-		visitors: len(o.ids), visitor: o.visitor, visit: o.visit,
-		numbers: map[schema.ID][]uint32{
-			schema.EventTime: o.time, schema.EventInteractive: o.interactive,
-			schema.EventScrollDepth: o.scroll, schema.EventEngagement: o.engd,
-		},
-		texts: map[schema.ID]*Text{
-			schema.EventName: o.name.text(), schema.EventHostname: o.host.text(), schema.EventPage: o.page.text(),
-		},
-		sparse: map[columnKey]*SparseText{},
-	}
-	for id := range o.attrs {
-		raw.texts[schema.ID(id)] = o.attrs[id].text()
-	}
-	for key, s := range o.sparse {
-		if len(s.rows) > 0 {
-			raw.sparse[key] = &SparseText{slices.Clip(s.rows), slices.Clip(s.codes), Dictionary{Words: slices.Clip(s.words)}}
+	if l == nil {
+		o.mu.Lock()
+		if o.live == nil {
+			o.live = o.arrangeLocked()
 		}
+		l = o.live
+		o.mu.Unlock()
 	}
-	v := raw.arrange()
-	v.Date, v.Zone, v.Begin, v.Counting = o.Date, o.Begin.Location().String(), o.begin, o.counting
+	v := newView()
+	v.Date, v.Zone, v.Begin, v.Counting, v.live = o.Date, o.Begin.Location().String(), o.begin, l.counting, l
+	v.Props = l.props
+	v.Visitors, v.Visits, v.Rows = l.all.visitors, l.all.visits, l.all.rows
 	return v
 }

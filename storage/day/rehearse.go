@@ -18,8 +18,8 @@ func (o *Open) Rehearsed() int {
 func (o *Open) rehearseLocked(c coded) {
 	o.rehearsed++
 	if c.fresh {
-		o.visitor = append(o.visitor, 0)
-		o.last = append(o.last, 0)
+		n, _ := o.visitors.number(c.visitor)
+		o.visitor, o.last, o.seen = append(o.visitor, n), append(o.last, 0), append(o.seen, 0)
 	}
-	o.last[c.visit] = c.time
+	o.last[c.visit] = uint32(c.time - o.begin)
 }

@@ -81,5 +81,5 @@ func (v *View) Size() int64 {
 func (o *Open) Counts() (visitors, visits int) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return len(o.ids), len(o.visitor)
+	return o.visitors.len(), len(o.visitor)
 }

@@ -28,9 +28,9 @@ func (v *View) differs(what string, stored, counted any) error {
 	return fmt.Errorf("verify %s: %w: %s: stored %v, counted %v", v.Date, column.ErrCorrupt, what, stored, counted)
 }
 
-// forget lets go of a column of a sealed day.
+// forget lets go of a column that can be read again.
 func (v *View) forget(key columnKey) {
-	if v.source == nil {
+	if v.allParts() == nil {
 		return
 	}
 	v.mu.Lock()

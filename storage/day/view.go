@@ -8,6 +8,7 @@
 package day
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -51,13 +52,16 @@ type View struct {
 	Props    []string
 	Folded   map[schema.ID]int64 // of a day just built: values that became Other, see MaxWords
 
-	source  *sealed         // nil: everything is in the maps
-	part    int             // of the source, or ofDay
+	source  *sealed         // a sealed day; or
+	live    *live           // an open one; or neither: everything is in the maps
+	part    int             // of the day, or ofDay
 	lexicon *Lexicon        // words are numbered in it; nil: they are spelled out
 	memory  *column.Decoder // decodes columns
 
 	mu      sync.Mutex     // guards all below, which fills as columns are asked for
 	chunks  map[int][]byte // fetched since the last Rest
+	pieces  map[[2]int]*piece
+	targets []uint32
 	numbers map[schema.ID][]uint32
 	texts   map[schema.ID]*Text
 	sparse  map[columnKey]*SparseText
@@ -70,6 +74,8 @@ type View struct {
 func newView() *View {
 	return &View{part: ofDay, numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
 }
+
+var errNoColumn = errors.New("there is no such column")
 
 // visitNumbers are the numbers that follow from a visit's rows.
 type visitNumbers struct {
@@ -110,10 +116,16 @@ func (v *View) numbersLocked(id schema.ID) ([]uint32, error) {
 			schema.VisitEvents: v.visit.events, schema.VisitBounce: v.visit.bounce,
 		}[id], nil
 	}
-	if v.source == nil {
-		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
+	var n []uint32
+	var err error
+	switch {
+	case v.live != nil:
+		n, err = v.live.numbersLocked(v, id)
+	case v.source != nil:
+		n, err = v.source.numbersOf(v, id)
+	default:
+		err = errNoColumn
 	}
-	n, err := v.source.numbersOf(v, id)
 	if err != nil {
 		return nil, fmt.Errorf("day %s: column %s: %w", v.Date, schema.Columns[id].Name, err)
 	}
@@ -136,10 +148,16 @@ func (v *View) textLocked(id schema.ID) (*Text, error) {
 	case schema.EntryPage, schema.ExitPage, schema.EntryHostname, schema.ExitHostname:
 		return v.endLocked(id)
 	}
-	if v.source == nil {
-		return nil, fmt.Errorf("day %s: no column %s", v.Date, schema.Columns[id].Name)
+	var t *Text
+	var err error
+	switch {
+	case v.live != nil:
+		t, err = v.live.textLocked(v, id)
+	case v.source != nil:
+		t, err = v.source.text(v, id)
+	default:
+		err = errNoColumn
 	}
-	t, err := v.source.text(v, id)
 	if err != nil {
 		return nil, fmt.Errorf("day %s: column %s: %w", v.Date, schema.Columns[id].Name, err)
 	}
@@ -170,10 +188,16 @@ func (v *View) sparseText(key columnKey) (*SparseText, error) {
 	if s, ok := v.sparse[key]; ok {
 		return s, nil
 	}
-	if v.source == nil {
+	var s *SparseText
+	var err error
+	switch {
+	case v.live != nil:
+		s, err = v.live.sparseLocked(v, key)
+	case v.source != nil:
+		s, err = v.source.sparseText(v, key)
+	default:
 		return &SparseText{}, nil
 	}
-	s, err := v.source.sparseText(v, key)
 	if err != nil {
 		return nil, fmt.Errorf("day %s: property column: %w", v.Date, err)
 	}
@@ -410,23 +434,34 @@ func (v *View) Rest() {
 
 // Parts returns how many parts the view has that can be read one by one: runs of visitors.
 func (v *View) Parts() int {
-	if v.source == nil || v.part != ofDay {
-		return 1
+	if all := v.allParts(); v.part == ofDay && all != nil {
+		return len(all)
 	}
-	return len(v.source.parts)
+	return 1
+}
+
+// allParts returns the parts of the day, nil where everything is in the maps.
+func (v *View) allParts() []part {
+	switch {
+	case v.live != nil:
+		return v.live.parts
+	case v.source != nil:
+		return v.source.parts
+	}
+	return nil
 }
 
 // Part returns a part of the view, its words numbered in l, its columns decoded with memory: they are valid until its Reset. Visitors
 // of different parts are different people.
 func (v *View) Part(i int, l *Lexicon, memory *column.Decoder) *View {
-	if v.source == nil {
+	all := v.allParts()
+	if all == nil {
 		return v
 	}
 	p := newView()
 	p.Date, p.Zone, p.Begin, p.Counting, p.Props = v.Date, v.Zone, v.Begin, v.Counting, v.Props
-	p.source, p.part, p.lexicon, p.memory = v.source, i, l, memory
-	n := v.source.parts[i]
-	p.Visitors, p.Visits, p.Rows = n.visitors, n.visits, n.rows
+	p.source, p.live, p.part, p.lexicon, p.memory = v.source, v.live, i, l, memory
+	p.Visitors, p.Visits, p.Rows = all[i].visitors, all[i].visits, all[i].rows
 	return p
 }
 
@@ -464,6 +499,9 @@ func (v *View) Range(id schema.ID) (low, high uint32, ok bool) {
 
 // Dictionary returns the words of a text column without its codes.
 func (v *View) Dictionary(id schema.ID) (Dictionary, error) {
+	if v.live != nil && schema.Columns[id].Kind == schema.String {
+		return v.live.dictionary(columnKey{id: id}, v.lexicon), nil
+	}
 	if v.source == nil || schema.Columns[id].Kind != schema.String {
 		t, err := v.Text(id)
 		if err != nil {

@@ -69,7 +69,7 @@ func TestMemoryOfAQuery(t *testing.T) {
 		fits   bool
 	}{
 		"groups that do not fit":  {16 << 20, by("event:page"), false},
-		"columns that do not fit": {1 << 20, by("visit:country"), false},
+		"columns that do not fit": {1 << 18, by("visit:country"), false},
 		"what fits":               {16 << 20, by("visit:country"), true},
 		"groups that fit":         {256 << 20, by("event:page"), true},
 	} {
