@@ -329,6 +329,7 @@ func (c *checker) day(k dayKey) (size int64, err error) {
 	if err := c.zone(k, v); err != nil {
 		return 0, err
 	}
+	defer c.s.Work(int64(v.Rows)*checkingRow + int64(v.Visits)*checkingVisit)()
 	return v.Size(), v.Verify()
 }
 

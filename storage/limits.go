@@ -27,6 +27,10 @@ const (
 	sealingRow   = 64
 	sealingVisit = 160
 
+	// checkingRow and checkingVisit are the same of a day being checked, which is decoded column by column.
+	checkingRow   = 32
+	checkingVisit = 40
+
 	// measurePause lies between two looks at what the open days take: adding it up costs microseconds a site, and in this time not even a flood of
 	// events makes them grow by more than a few megabytes.
 	measurePause = 100 * time.Millisecond

@@ -35,6 +35,7 @@ func (v *View) forget(key columnKey) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	delete(v.numbers, key.id)
 	delete(v.texts, key.id)
 	delete(v.ends, key.id)
 	delete(v.sparse, key)
@@ -109,6 +110,9 @@ func (v *View) verifyNumbers(*time.Location) error {
 		}
 		if len(n) > 0 && slices.Max(n) > most {
 			return v.differs("greatest "+schema.Columns[id].Name, slices.Max(n), most)
+		}
+		if id == schema.EventScrollDepth || id == schema.EventEngagement { // nothing follows from these
+			v.forget(columnKey{id: id})
 		}
 	}
 	names, err := v.Text(schema.EventName)
