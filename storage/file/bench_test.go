@@ -3,9 +3,11 @@ package file_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"footfall/storage/file"
 )
@@ -102,5 +104,66 @@ func BenchmarkOpen(b *testing.B) {
 				db.Close()
 			}
 		})
+	}
+}
+
+// BenchmarkCompact compacts a file of 256 MB, half of it free, while four writers go on; the waits are those of single commits.
+func BenchmarkCompact(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		db, _ := benchFile(b, 4000, 64_000)
+		err := db.Commit(context.Background(), func(tx *file.Tx) error {
+			for i := range uint64(2000) {
+				if err := tx.Delete(file.Days, number(2*i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		stop := make(chan struct{})
+		var writers sync.WaitGroup
+		waits := make([][]time.Duration, 4)
+		for w := range waits {
+			writers.Go(func() {
+				for n := uint64(0); ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					began := time.Now()
+					err := db.Commit(context.Background(), func(tx *file.Tx) error {
+						return tx.Put(file.Journal, number(uint64(w)<<32|n), make([]byte, 300))
+					})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					waits[w] = append(waits[w], time.Since(began))
+				}
+			})
+		}
+		b.StartTimer()
+		done := mustCompact(b, db)
+		b.StopTimer()
+		close(stop)
+		writers.Wait()
+		all := slices.Sorted(func(yield func(time.Duration) bool) {
+			for _, w := range waits {
+				for _, d := range w {
+					yield(d)
+				}
+			}
+		})
+		b.SetBytes(done.After)
+		b.ReportMetric(float64(done.Held.Microseconds())/1000, "held-ms")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+		b.ReportMetric(float64(all[len(all)-1].Microseconds())/1000, "max-ms")
+		b.ReportMetric(float64(len(all)), "commits")
+		db.Close()
+		b.StartTimer()
 	}
 }

@@ -268,7 +268,7 @@ func (c *compaction) set(b Bucket, key, value []byte) (err error) {
 	case had && !has:
 		c.sums.flip(b, key, -1)
 	}
-	if c.bytes += len(key) + len(value); c.bytes >= MaxBatchBytes {
+	if c.bytes += len(key) + len(value); c.bytes >= copyBatch {
 		return c.flush()
 	}
 	return nil

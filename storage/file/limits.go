@@ -33,6 +33,10 @@ const (
 	// copySpare bytes are left to others on the disk while a copy is made.
 	copySpare = 16 << 20
 
+	// copyBatch bytes of a copy are written and synced at a time. Commits beside it wait for the disk behind them: with 8 MB three times as
+	// long, at the same speed of copying.
+	copyBatch = 2 << 20
+
 	// copyFill is how full the pages of a copy get: full, but for some room for keys that come in between.
 	copyFill = 0.9
 
