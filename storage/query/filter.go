@@ -14,6 +14,7 @@ import (
 type mask struct {
 	visits, rows []bool
 	none         bool // nothing passes
+	events       bool // events were asked about, though all may pass: a visit passes by an event that counts and lies in the range
 }
 
 // condition is a filter made ready for a batch of queries: its words are looked up and its patterns compiled once.
@@ -135,6 +136,7 @@ func (s *scanner) all(list []*condition) (mask, error) {
 		if err != nil {
 			return mask{}, err
 		}
+		out.events = out.events || m.events
 		if m.visits != nil {
 			out.visits = combine(And, out.visits, m.visits)
 		}
@@ -151,7 +153,7 @@ func (s *scanner) mask(c *condition) (mask, error) {
 		return s.leaf(c)
 	}
 	masks := make([]mask, len(c.args))
-	rows := false
+	rows, events := false, false
 	for i, a := range c.args {
 		m, err := s.mask(a)
 		if err != nil {
@@ -161,7 +163,7 @@ func (s *scanner) mask(c *condition) (mask, error) {
 			m.visits = trues(s.v.Visits)
 		}
 		masks[i] = m
-		rows = rows || m.rows != nil
+		rows, events = rows || m.rows != nil, events || m.events
 	}
 	var starts []uint32
 	if rows {
@@ -188,9 +190,9 @@ func (s *scanner) mask(c *condition) (mask, error) {
 		out = combine(c.op, out, bits)
 	}
 	if rows {
-		return mask{rows: out}, nil
+		return mask{rows: out, events: true}, nil
 	}
-	return mask{visits: out}, nil
+	return mask{visits: out, events: events}, nil
 }
 
 func trues(n int) []bool {
@@ -231,7 +233,7 @@ func spread(visits []bool, starts []uint32) []bool {
 
 func (s *scanner) leaf(c *condition) (mask, error) {
 	if _, all, known, err := s.judgeRange(c); err != nil || known && all {
-		return mask{}, err
+		return mask{events: c.level == schema.Event}, err
 	}
 	text, err := s.text(c.dimension)
 	if err != nil {
@@ -252,7 +254,7 @@ func (s *scanner) leaf(c *condition) (mask, error) {
 	if c.level == schema.Visit {
 		return mask{visits: bits}, nil
 	}
-	return mask{rows: bits}, nil
+	return mask{rows: bits, events: true}, nil
 }
 
 // text returns the column of a dimension that is not time; properties have a value a row, too.

@@ -316,7 +316,8 @@ func (s *scanner) visits(into *groups) error {
 	if err != nil {
 		return err
 	}
-	if m.rows != nil {
+	byRow := m.rows != nil || m.events && !s.whole
+	if byRow {
 		if err := s.rows(); err != nil {
 			return err
 		}
@@ -335,7 +336,7 @@ func (s *scanner) visits(into *groups) error {
 				return err
 			}
 		}
-		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) || m.rows != nil && !s.someRow(visit, m.rows) {
+		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) || byRow && !s.someRow(visit, m.rows) {
 			continue
 		}
 		from, end := s.span(visit)
@@ -387,10 +388,10 @@ func (s *scanner) span(visit uint32) (from, end int64) {
 	return max(begin, s.first), min(begin+int64(s.duration[visit]), s.last)
 }
 
-// someRow reports whether an event of the visit lies in the range and passes.
+// someRow reports whether an event of the visit lies in the range and passes; nil lets all pass.
 func (s *scanner) someRow(visit uint32, rows []bool) bool {
 	for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
-		if rows[r] && s.counting(r) {
+		if (rows == nil || rows[r]) && s.counting(r) {
 			return true
 		}
 	}
