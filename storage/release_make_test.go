@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/day"
 	"footfall/storage/query"
@@ -173,7 +174,13 @@ func (w *releaseWorld) fill(t *testing.T) released {
 	w.maintain(t)
 	w.tenant = w.all[1]
 	w.load(t, w.some(w.today()-1, 20), true)
-	w.load(t, w.some(w.today(), 20)[:5], true)                     // into a day that is open
+	w.load(t, w.some(w.today(), 20)[:5], true) // into a day that is open
+	w.destroy(t)
+	w.move(t)
+	expected.Records = w.store.Accounts().Sites()
+	if expected.Audit, err = w.store.Accounts().Entries(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	mustWrite(t, filepath.Join(w.dir, "footfall.db.rebuild"), nil) // the next start copies the file: what was freed is left behind
 	w.reopen(t)
 	for _, w.tenant = range w.all {
@@ -186,6 +193,36 @@ func (w *releaseWorld) fill(t *testing.T) released {
 	}
 	expected.Now = w.now.UTC()
 	return expected
+}
+
+// destroy imports an event and deletes it, so that the audit log has an entry.
+func (w *releaseWorld) destroy(t *testing.T) {
+	t.Helper()
+	w.tenant = w.all[0]
+	events, rows := w.events, w.rows
+	at := w.days.Start(w.today() - 1).Unix()
+	w.load(t, []naive.Event{{Visitor: "nobody", Event: day.Event{Time: at, Name: day.Pageview, Pathname: "/deleted", ScrollDepth: day.NoScroll}}}, true)
+	w.events, w.rows = events, rows
+	gone := storage.Deletion{Site: w.site, Range: query.Range{First: at, Last: at}, By: "a test",
+		Filters: []query.Filter{{Op: query.Is, Dimension: "event:page", Clauses: []string{"/deleted"}}}}
+	if done, err := w.store.Delete(t.Context(), gone, "", nil); err != nil || done.Events != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+}
+
+// move adds a site without events whose time zone changes, and that keeps its days for a year.
+func (w *releaseWorld) move(t *testing.T) {
+	t.Helper()
+	site, err := w.store.AddSite(t.Context(), "moved.example.com", "Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.SetTimezone(t.Context(), site.ID, "Asia/Tokyo"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.SetRetention(t.Context(), site.ID, 365, "a test"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // appendAll puts events of one day into the journal, a few in each commit.

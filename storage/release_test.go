@@ -44,6 +44,8 @@ type released struct {
 	Session  string            `json:"session"`  // its hash is the SHA-256 of this
 	Salts    map[string]string `json:"salts"`    // by zone, of the day that Now is in
 	Sites    []releasedSite    `json:"sites"`
+	Records  []account.Site    `json:"records"` // of all sites; none before v0.2
+	Audit    []account.Entry   `json:"audit"`   // none before v0.2
 }
 
 type releasedSite struct {
@@ -263,6 +265,14 @@ func compareAccounts(t *testing.T, s *storage.Store, want released) {
 	}
 	if ok, _, err := seal.VerifyPassword(user.PasswordHash, want.Password); !ok {
 		t.Errorf("the password does not fit any more: %v", err)
+	}
+	if want.Records != nil {
+		if diff := cmp.Diff(want.Records, book.Sites(), cmpopts.IgnoreUnexported(account.Site{})); diff != "" {
+			t.Errorf("sites: want -, got +:\n%s", diff)
+		}
+	}
+	if audit, err := book.Entries(t.Context()); err != nil || !cmp.Equal(want.Audit, audit, cmpopts.EquateEmpty()) {
+		t.Errorf("audit log: %+v, %v, want %+v", audit, err, want.Audit)
 	}
 	if token, ok := book.TokenByHash(sha256.Sum256([]byte(want.Token))); !ok || token.Name != want.Token {
 		t.Errorf("the token is gone: %+v", token)
