@@ -265,8 +265,12 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	divide := memory.Divide
+	if _, ok := a.command.Verb().(interface{ Works() }); ok {
+		divide = memory.DivideForWork
+	}
 	store, err := storage.Open(a.ctx, storage.Config{Dir: dir, Key: key.Key, Create: create, NoRecovery: !a.showsRecovery(), Now: time.Now, Logger: a.log,
-		Memory: memory.Divide(total), QueryTime: a.opt.QueryTime, Progress: a.opening()})
+		Memory: divide(total), QueryTime: a.opt.QueryTime, Progress: a.opening()})
 	switch {
 	case errors.Is(err, storage.ErrRunning):
 		return nil, fmt.Errorf("open %s: %w: stop it, or wait until it has started", dir, err)

@@ -17,8 +17,10 @@ type unordered struct {
 	sparse   map[columnKey]*SparseText
 }
 
-// arrange orders visits by visitor and rows by visit; visitors keep their numbers. Visits of one visitor keep their order.
-func (u *unordered) arrange() *View {
+// arrange orders visits by visitor and rows by visit; visitors keep their numbers. Visits of one visitor keep their order. Columns that are
+// in renumbered get new codes on the way. The columns of u are used up: each is let go of as its place is taken, for a large day's fill
+// much memory.
+func (u *unordered) arrange(renumbered map[columnKey]renumbering) *View {
 	visits := byGroup(u.visitor, u.visitors)
 	place := make([]uint32, len(visits)) // of a visit in the view
 	counts := make([]uint32, u.visitors)
@@ -32,7 +34,9 @@ func (u *unordered) arrange() *View {
 		visitOfRow[r] = place[old]
 		rowCounts[place[old]]++
 	}
+	u.visit = nil
 	rows := byGroup(visitOfRow, len(visits))
+	visitOfRow = nil
 	v := &View{
 		Visitors: u.visitors, Visits: len(visits), Rows: len(rows), Props: propKeys(u.sparse),
 		numbers: map[schema.ID][]uint32{schema.VisitVisitor: counts, schema.VisitRows: rowCounts},
@@ -40,13 +44,20 @@ func (u *unordered) arrange() *View {
 	}
 	for id, n := range u.numbers {
 		v.numbers[id] = pick(n, rows)
+		delete(u.numbers, id)
 	}
 	for id, t := range u.texts {
 		order := rows
 		if schema.Columns[id].Level == schema.Visit {
 			order = visits
 		}
-		v.texts[id] = spelled(pick(t.Codes, order), t.Words)
+		codes, words := pick(t.Codes, order), t.Words
+		if r, ok := renumbered[columnKey{id: id}]; ok {
+			r.renumber(codes)
+			words = r.words
+		}
+		v.texts[id] = spelled(codes, words)
+		delete(u.texts, id)
 	}
 	if len(u.sparse) > 0 {
 		newRow := make([]uint32, len(rows))
@@ -54,7 +65,13 @@ func (u *unordered) arrange() *View {
 			newRow[old] = uint32(i)
 		}
 		for key, s := range u.sparse {
-			v.sparse[key] = s.reorder(newRow)
+			t := s.reorder(newRow)
+			if r, ok := renumbered[key]; ok {
+				r.renumber(t.Codes)
+				t.Dictionary = Dictionary{Words: r.words}
+			}
+			v.sparse[key] = t
+			delete(u.sparse, key)
 		}
 	}
 	return v
@@ -143,20 +160,20 @@ func newUnordered() *unordered {
 
 // compact returns the view of a day that head is of, too.
 func (u *unordered) compact(head *View, counting int) *View {
+	renumbered := map[columnKey]renumbering{}
 	for id, t := range u.texts {
-		u.texts[id] = byFrequency(t)
+		renumbered[columnKey{id: id}] = byFrequency(t.Codes, t.Words)
 	}
 	for key, s := range u.sparse {
-		t := byFrequency(&Text{s.Codes, s.Dictionary})
-		u.sparse[key] = &SparseText{s.Rows, t.Codes, t.Dictionary}
+		renumbered[key] = byFrequency(s.Codes, s.Words)
 	}
-	u.sortVisitors()
-	v := u.arrange()
+	u.sortVisitors(renumbered)
+	v := u.arrange(renumbered)
 	v.Date, v.Zone, v.Begin, v.Counting = head.Date, head.Zone, head.Begin, counting
 	return v
 }
 
-// add appends a view's visitors behind those already there.
+// add appends a view's visitors behind those already there. The columns of the first view are not copied.
 func (u *unordered) add(v *View) error {
 	of, err := v.VisitorOf()
 	if err != nil {
@@ -167,6 +184,7 @@ func (u *unordered) add(v *View) error {
 		return err
 	}
 	firstVisit, firstRow := uint32(len(u.visitor)), uint32(len(u.visit))
+	u.visitor, u.visit = slices.Grow(u.visitor, v.Visits), slices.Grow(u.visit, v.Rows)
 	for visit, visitor := range of {
 		u.visitor = append(u.visitor, visitor+uint32(u.visitors))
 		for range starts[visit+1] - starts[visit] {
@@ -179,17 +197,22 @@ func (u *unordered) add(v *View) error {
 		if err != nil {
 			return err
 		}
-		u.numbers[id] = append(u.numbers[id], n...)
+		if firstRow == 0 {
+			u.numbers[id] = slices.Clip(n)
+		} else {
+			u.numbers[id] = append(u.numbers[id], n...)
+		}
 	}
 	for _, id := range storedTexts {
 		t, err := v.Text(id)
 		if err != nil {
 			return err
 		}
-		if u.texts[id] == nil {
-			u.texts[id] = &Text{}
+		if firstRow == 0 {
+			u.texts[id] = spelled(slices.Clip(t.Codes), slices.Clip(t.Words))
+		} else {
+			u.texts[id].append(t.Codes, t.Words)
 		}
-		u.texts[id].append(t.Codes, t.Words)
 	}
 	for _, key := range v.sparseKeys() {
 		s, err := v.sparseText(key)
@@ -209,6 +232,14 @@ func (u *unordered) add(v *View) error {
 		t := Text{into.Codes, into.Dictionary}
 		t.append(s.Codes, s.Words)
 		into.Codes, into.Words = t.Codes, t.Words
+	}
+	if v.yields {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		clear(v.numbers)
+		clear(v.texts)
+		clear(v.sparse)
+		v.starts, v.visitor = nil, nil
 	}
 	return nil
 }
@@ -249,28 +280,39 @@ func (t *Text) append(codes []uint32, words []string) {
 	t.Codes = out
 }
 
-// byFrequency renumbers the words: the most frequent is 0, equals stand in the order of their bytes.
-func byFrequency(t *Text) *Text {
-	count := make([]uint32, len(t.Words))
-	for _, c := range t.Codes {
+// renumbering is what the codes of a dictionary become, and its words in their new order. Words without rows are not among them.
+type renumbering struct {
+	to    []uint32
+	words []string
+}
+
+func (r *renumbering) renumber(codes []uint32) {
+	for i, c := range codes {
+		codes[i] = r.to[c]
+	}
+}
+
+// byFrequency renumbers words: the most frequent is 0, equals stand in the order of their bytes.
+func byFrequency(codes []uint32, words []string) renumbering {
+	count := make([]uint32, len(words))
+	for _, c := range codes {
 		count[c]++
 	}
-	order := make([]uint32, 0, len(t.Words))
+	order := make([]uint32, 0, len(words))
 	for c, n := range count {
 		if n > 0 {
 			order = append(order, uint32(c))
 		}
 	}
 	slices.SortFunc(order, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(t.Words[a], t.Words[b]))
+		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(words[a], words[b]))
 	})
-	to := make([]uint32, len(t.Words))
-	words := make([]string, len(order))
+	r := renumbering{make([]uint32, len(words)), make([]string, len(order))}
 	for i, c := range order {
-		to[c] = uint32(i)
-		words[i] = t.Words[c]
+		r.to[c] = uint32(i)
+		r.words[i] = words[c]
 	}
-	return spelled(pick(to, t.Codes), words)
+	return r
 }
 
 // likeness is the order of columns by which visitors are sorted: first those that are the same in all visits of a
@@ -281,7 +323,7 @@ var likeness = []schema.ID{
 }
 
 // sortVisitors renumbers visitors by the attributes of their first visit, then by its start.
-func (u *unordered) sortVisitors() {
+func (u *unordered) sortVisitors(renumbered map[columnKey]renumbering) {
 	first := make([]uint32, u.visitors)
 	for visit := len(u.visitor) - 1; visit >= 0; visit-- {
 		first[u.visitor[visit]] = uint32(visit)
@@ -291,9 +333,11 @@ func (u *unordered) sortVisitors() {
 		firstRow[u.visit[row]] = uint32(row)
 	}
 	times := u.numbers[schema.EventTime]
-	columns := make([][]uint32, len(likeness))
-	for i, id := range likeness {
-		columns[i] = u.texts[id].Codes
+	var columns []struct{ codes, to []uint32 }
+	for _, id := range likeness {
+		if r := renumbered[columnKey{id: id}]; len(r.words) > 1 {
+			columns = append(columns, struct{ codes, to []uint32 }{u.texts[id].Codes, r.to})
+		}
 	}
 	order := make([]uint32, u.visitors)
 	for i := range order {
@@ -301,9 +345,10 @@ func (u *unordered) sortVisitors() {
 	}
 	slices.SortFunc(order, func(a, b uint32) int {
 		x, y := first[a], first[b]
-		for _, c := range columns {
-			if c[x] != c[y] {
-				return cmp.Compare(c[x], c[y])
+		for i := range columns {
+			c := &columns[i]
+			if c.codes[x] != c.codes[y] {
+				return cmp.Compare(c.to[c.codes[x]], c.to[c.codes[y]])
 			}
 		}
 		return cmp.Or(cmp.Compare(times[firstRow[x]], times[firstRow[y]]), cmp.Compare(a, b))

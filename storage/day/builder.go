@@ -172,7 +172,7 @@ func (b *Builder) countFolded() {
 	}
 }
 
-// View returns the day. The builder is used up.
+// View returns the day, to be read or to be sealed once: sealing uses it up. So is the builder.
 func (b *Builder) View() *View {
 	u := &unordered{
 		visitors: b.visitors, visitor: b.visitor, visit: b.visit,
@@ -196,9 +196,9 @@ func (b *Builder) View() *View {
 		}
 	}
 	b.countFolded()
-	v := u.arrange()
-	v.Folded = b.room.folded
-	v.Date, v.Zone, v.Begin, v.Counting = b.date, b.begin.Location().String(), b.begin.Unix(), b.counting
-	*b = Builder{}
+	date, begin, counting, folded := b.date, b.begin, b.counting, b.room.folded
+	*b = Builder{} // so that u alone holds the columns, and arrange can let go of them
+	v := u.arrange(nil)
+	v.Date, v.Zone, v.Begin, v.Counting, v.Folded, v.yields = date, begin.Location().String(), begin.Unix(), counting, folded, true
 	return v
 }

@@ -54,6 +54,7 @@ type View struct {
 
 	source  *sealed         // a sealed day; or
 	live    *live           // an open one; or neither: everything is in the maps
+	yields  bool            // who seals it takes its columns: nobody else has them
 	part    int             // of the day, or ofDay
 	lexicon *Lexicon        // words are numbered in it; nil: they are spelled out
 	memory  *column.Decoder // decodes columns

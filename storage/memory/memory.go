@@ -27,6 +27,14 @@ func Divide(total int64) Shares {
 	return Shares{Total: total, OpenDays: 2 * eighth, Queries: 3 * eighth, Work: 2 * eighth, Cache: eighth}
 }
 
+// DivideForWork divides what a process may use that only writes days, an import: nobody asks it anything.
+func DivideForWork(total int64) Shares {
+	s := Divide(total)
+	s.Work += s.Queries + s.Cache
+	s.Queries, s.Cache = 0, 0
+	return s
+}
+
 // Size is a number of bytes as people write it: 256M, 1.5G, 268435456. K, M, G and T count in powers of 1024, with or without iB or B behind.
 type Size int64
 

@@ -77,8 +77,12 @@ func TestSharesFit(t *testing.T) {
 		if s.Total < total || s.OpenDays <= 0 || s.Queries <= 0 || s.Work <= 0 || s.Cache <= 0 {
 			t.Errorf("%d MiB: %+v", total/mib, s)
 		}
-		if used := s.OpenDays + s.Queries + s.Work + s.Cache; used > (s.Total-32*mib)*3/4 {
+		used := s.OpenDays + s.Queries + s.Work + s.Cache
+		if used > (s.Total-32*mib)*3/4 {
 			t.Errorf("%d MiB: the shares take %d MiB", total/mib, used/mib)
+		}
+		if w := memory.DivideForWork(total); w.Total != s.Total || w.OpenDays+w.Queries+w.Work+w.Cache != used || w.Work <= 2*s.Work {
+			t.Errorf("%d MiB: for work %+v", total/mib, w)
 		}
 	}
 }
