@@ -10,8 +10,6 @@ type narrow struct {
 	four []uint32
 }
 
-func (n *narrow) len() int { return len(n.one) + len(n.two) + len(n.four) }
-
 func (n *narrow) bytes() int { return len(n.one) + 2*len(n.two) + 4*len(n.four) }
 
 func (n *narrow) append(x uint32) {

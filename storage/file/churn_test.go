@@ -18,7 +18,6 @@ type year struct {
 	t    testing.TB
 	db   *file.DB
 	r    *rand.Rand
-	days map[uint64]int // chunks of each sealed day
 	live map[string]int // bytes of each key
 }
 
