@@ -46,8 +46,27 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 	return next, errors.Join(faults...)
 }
 
+// roomToSeal returns ErrFull where a full disk makes sealing a day much work for nothing. A sealed day is smaller than its journal.
+func (s *Store) roomToSeal(ctx context.Context, key dayKey) error {
+	if s.db.Full() == nil {
+		return nil
+	}
+	var journal int64
+	err := s.db.Sizes(ctx, file.Journal, dayPrefix(key.site, key.date), func(_ []byte, size int) error {
+		journal += int64(size)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.db.Room(journal)
+}
+
 // modernise writes a few days of an older version in the form of this one.
 func (s *Store) modernise(ctx context.Context) error {
+	if err := s.db.Full(); err != nil { // it can wait
+		return err
+	}
 	_, err := s.reseal(ctx, resealBatch, nil)
 	return err
 }
@@ -116,7 +135,7 @@ func (s *Store) seal(ctx context.Context, key dayKey) error {
 		s.mu.Unlock()
 		return nil
 	}
-	if err := s.db.Room(0); err != nil { // much work for nothing
+	if err := s.roomToSeal(ctx, key); err != nil {
 		return err
 	}
 	p, err := s.prepare(key, v)

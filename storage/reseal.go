@@ -75,6 +75,7 @@ func (s *Store) resealDay(ctx context.Context, k dayKey) error {
 		return err
 	}
 	return s.db.Submit(file.Op{
+		Bulk:  true,
 		Write: func(tx *file.Tx) error { return errors.Join(p.putChunks(tx), p.swap(tx)) },
 		Done: func(err error) {
 			if err == nil {

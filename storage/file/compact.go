@@ -121,7 +121,7 @@ type compaction struct {
 
 func (c *compaction) run(ctx context.Context, live int64, progress func(done, total int64)) (err error) {
 	db := c.db
-	if c.to, err = newCopy(db.path, live+live/20, mapSize(live)); err != nil {
+	if c.to, err = newCopy(db.path, (live+live/20)/pageSize*pageSize, mapSize(live)); err != nil {
 		return err
 	}
 	defer func() {
@@ -379,6 +379,9 @@ func (h *handle) seal() error {
 		return err
 	}
 	h.bolt.AllocSize = 0
+	if err := trim(h); err != nil {
+		return err
+	}
 	return h.file.Sync()
 }
 

@@ -80,7 +80,7 @@ func TestCompact(t *testing.T) {
 	if err != nil || os.SameFile(old, info) || info.Mode().Perm() != 0o600 || done.Before != before.Size || done.After != info.Size() || 2*done.After > done.Before {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if s := db.Stats(); s.Free > 64<<10 || s.Size != info.Size() {
+	if s := db.Stats(); s.Free > 256<<10 || s.Size != info.Size() {
 		t.Errorf("%+v", s)
 	}
 	if n := len(keys(t, db, file.Days, "")); n != 200 {

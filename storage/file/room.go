@@ -192,9 +192,6 @@ func (db *DB) Full() error {
 // Room returns ErrFull if the disk surely has no room for so many bytes more. It is a look ahead for those who would do
 // much work in vain; nothing is reserved.
 func (db *DB) Room(more int64) error {
-	if err := db.Full(); err != nil {
-		return err
-	}
 	s := db.Stats()
 	if free, ok := diskFree(db.room.dir); ok && more > free+s.Free+s.Tail {
 		return fmt.Errorf("%w: %d bytes are needed and %d are left", ErrFull, more, free+s.Free+s.Tail)
