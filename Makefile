@@ -6,11 +6,13 @@ FUZZTIME    ?= 20s
 BENCH       ?= .
 BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
 COUNT       ?= 6
+SOAK        ?= 1
 DEMO        ?= --data ./footfall-demo --listen 127.0.0.1:8080
 
 GO          ?= go
 TOOLS       := $(CURDIR)/.tools
 CHROMIUM    := chromium chromium-browser google-chrome
+FAULTS      := ^Test(Crash|Damage|Fail|Fault|Full|Kill)
 
 # The same flags on every machine: a static binary that tells nothing about the place it was built in.
 export CGO_ENABLED = 0
@@ -23,7 +25,7 @@ INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help assets build run test e2e race lint bench bench-compare fuzz clean chromium
+.PHONY: help assets build run test e2e race lint soak bench bench-compare fuzz clean chromium strace
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,12 +47,19 @@ build: assets ## build the binary ./footfall with everything inside
 run: build ## build and serve the demo (DEMO='--data DIR --listen HOST:PORT')
 	./footfall demo $(DEMO)
 
-test: assets chromium ## run every test, the browser's too
+test: assets chromium strace ## run every test, the browser's too
 	cd assets && npm test --silent
 	$(GO) test -vet=off -timeout 11m ./...
 
-e2e: assets chromium ## run only the tests that drive the built binary
+e2e: assets chromium strace ## run only the tests that drive the built binary
 	$(GO) test -vet=off -count=1 -timeout 11m ./dashboard/e2e
+
+soak: assets strace ## run the fault tests in their long form, see docs/testing.md (SOAK=3: three times; SOAK=8h: for that long)
+	@case '$(SOAK)' in *h) unit=3600;; *m) unit=60;; *) unit=0;; esac; n=$$(echo '$(SOAK)' | tr -d hm); began=$$(date +%s); round=0; \
+	while [ $$unit = 0 ] && [ $$round -lt $$n ] || [ $$(($$(date +%s) - began)) -lt $$((n * unit)) ]; do \
+		round=$$((round + 1)); echo "round $$round"; \
+		SOAK=1 $(GO) test -vet=off -v -count=1 -p 1 -timeout 24h -run '$(FAULTS)' ./storage/... ./dashboard/e2e || exit 1; \
+	done
 
 race: assets ## run the tests, but e2e, with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -vet=off -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
@@ -90,6 +99,15 @@ chromium:
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
 	else \
 		echo "make: the browser tests need Chromium: install the package chromium (one of: $(CHROMIUM)) and run make again" >&2; exit 1; \
+	fi
+
+# Some fault tests have strace fail system calls. They are skipped where there is none.
+strace:
+	@command -v strace >/dev/null && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends strace; \
+	else \
+		echo "make: without strace some fault tests are skipped: install the package strace to run them" >&2; \
 	fi
 
 clean: ## remove what make built; data directories stay

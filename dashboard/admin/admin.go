@@ -49,7 +49,8 @@ const (
 	maxCalls    = 16               // verbs at once: a person runs one or two, a script that runs more can wait
 	requestTime = 10 * time.Second // for a command to say what it wants, so that idle connections cannot fill maxCalls
 	barEvery    = 100 * time.Millisecond
-	maxPath     = 100 // bytes of a socket's path; systems allow 104 or 108
+	roomEvery   = time.Second // how often a disk without room for the socket is tried again
+	maxPath     = 100         // bytes of a socket's path; systems allow 104 or 108
 )
 
 // Request is what a command asks for.

@@ -3,12 +3,14 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"footfall/storage/verb"
@@ -31,58 +33,92 @@ type Session struct {
 
 // Server answers commands until Close.
 type Server struct {
-	cfg      Config
-	listener net.Listener
-	cancel   context.CancelFunc
-	tasks    sync.WaitGroup // the accept loop and every session
-	slots    chan struct{}  // one for each session
+	cfg    Config
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // the accept loop and every session
+	slots  chan struct{}  // one for each session
 }
 
 // Listen opens the socket and answers commands. The caller holds the data directory, so a socket that is already there is
-// what a crash left behind.
+// what a crash left behind. Where the disk has no room for a socket, it is opened when there is some: counting visits does not need it.
 func Listen(cfg Config) (*Server, error) {
-	fresh := cfg.Path + ".new"
-	for _, stale := range []string{fresh, cfg.Path} {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{cfg: cfg, cancel: cancel, slots: make(chan struct{}, maxCalls)}
+	listener, err := listen(cfg.Path)
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		cfg.Logger.Warn("the disk has no room for the admin socket: commands find no server until it has", "error", err)
+		s.tasks.Go(func() { s.listenLater(ctx) })
+	case err != nil:
+		cancel()
+		return nil, fmt.Errorf("open admin socket: %w", err)
+	default:
+		s.tasks.Go(func() { s.accept(ctx, listener) })
+	}
+	return s, nil
+}
+
+func listen(path string) (net.Listener, error) {
+	fresh := path + ".new"
+	for _, stale := range []string{fresh, path} {
 		if err := os.Remove(stale); err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("remove stale admin socket: %w", err)
+			return nil, err
 		}
 	}
 	addr, release, err := address(fresh)
 	if err != nil {
-		return nil, fmt.Errorf("open admin socket: %w", err)
+		return nil, err
 	}
 	defer release()
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("open admin socket: %w", err)
+		return nil, err
 	}
 	listener.SetUnlinkOnClose(false) // it would remove the name it was made under, not the one it has
 	// Only under its final name can a command find the socket, and then its mode is right.
 	if err = os.Chmod(fresh, 0o600); err == nil {
-		err = os.Rename(fresh, cfg.Path)
+		err = os.Rename(fresh, path)
 	}
 	if err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("open admin socket: %w", err)
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{cfg: cfg, listener: listener, cancel: cancel, slots: make(chan struct{}, maxCalls)}
-	s.tasks.Go(func() { s.accept(ctx) })
-	return s, nil
+	return listener, nil
+}
+
+// listenLater tries until there is room.
+func (s *Server) listenLater(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(roomEvery):
+		}
+		listener, err := listen(s.cfg.Path)
+		if err == nil {
+			s.cfg.Logger.Info("the admin socket is open")
+			s.accept(ctx, listener)
+			return
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			s.cfg.Logger.Error("open admin socket", "error", err)
+			return
+		}
+	}
 }
 
 // Close cancels the verbs that run, waits for them and removes the socket.
 func (s *Server) Close() error {
 	s.cancel()
-	err := s.listener.Close()
 	s.tasks.Wait()
 	os.Remove(s.cfg.Path)
-	return err
+	return nil
 }
 
-func (s *Server) accept(ctx context.Context) {
+func (s *Server) accept(ctx context.Context, listener net.Listener) {
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	for {
-		conn, err := s.listener.Accept()
+		conn, err := listener.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
 				conn.Close()

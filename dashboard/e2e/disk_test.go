@@ -19,6 +19,12 @@ import (
 // smallDisk mounts an ext4 file system of so many MB for the time of the test.
 func smallDisk(t *testing.T, mb int64) (dir string) {
 	t.Helper()
+	return mountDisk(t, "mkfs.ext4", mb)
+}
+
+// mountDisk mounts a file system, made by a program, for the time of the test.
+func mountDisk(t *testing.T, mkfs string, mb int64) (dir string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount a small disk")
 	}
@@ -30,15 +36,21 @@ func smallDisk(t *testing.T, mb int64) (dir string) {
 	if err := os.Truncate(image, mb<<20); err != nil {
 		t.Fatal(err)
 	}
-	for _, run := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, dir}} {
+	for _, run := range [][]string{{mkfs, "-q", image}, {"mount", "-o", "loop", image, dir}} {
 		if out, err := exec.Command(run[0], run[1:]...).CombinedOutput(); err != nil {
 			t.Skipf("%s: %v\n%s", strings.Join(run, " "), err, out)
 		}
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v\n%s", err, out)
+		var out []byte
+		var err error
+		for range 100 { // a process that was killed may not have let go yet
+			if out, err = exec.Command("umount", dir).CombinedOutput(); err == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
+		t.Errorf("umount: %v\n%s", err, out)
 	})
 	return dir
 }
