@@ -26,10 +26,15 @@ type openDay struct {
 	pending  []day.Row
 	bytes    int           // about what pending will take in the journal
 	next     *file.Pending // the op that will take pending, nil if none is queued
-	sequence uint64
+	sequence uint64        // of the next journal value
+	layered  uint64        // of the first that is not in a layer
+	laying   bool          // a layer is being put down
+	retry    int           // rows in memory before the next try, after one that failed
 	closed   bool
 	refused  error // why rows were refused whose visits those that follow may belong to, until the day is opened again
 }
+
+func (od *openDay) key() dayKey { return dayKey{od.open.Site, od.open.Date} }
 
 func dateBytes(b []byte, d schema.Date) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(d)^1<<31)
@@ -53,6 +58,7 @@ const (
 	typeMigration
 	typeWatch
 	typeScratch
+	typeLayer
 )
 
 const valueVersion = 1
@@ -306,42 +312,9 @@ func (od *openDay) done(err error) {
 	od.mu.Lock()
 	od.sequence += uint64(len(values))
 	od.mu.Unlock()
-	od.store.fold(dayKey{od.open.Site, od.open.Date}, od.open.TakeFolded())
+	od.store.fold(od.key(), od.open.TakeFolded())
+	if od.open.TailRows() >= od.store.cfg.LayerRows {
+		od.store.putDown(od)
+	}
 	od.store.measure()
-}
-
-// replay brings back the open days from the journal.
-func (s *Store) replay(ctx context.Context) error {
-	return s.db.Scan(ctx, file.Journal, nil, func(key, value []byte) error {
-		if len(key) != 16 {
-			return fmt.Errorf("%w: journal key of %d bytes", ErrDamaged, len(key))
-		}
-		od, err := s.openDay(dayKeyOf(key))
-		if errors.Is(err, ErrNoSite) {
-			// Rows of a site that is gone: nobody can read them, and they must not keep the others from starting.
-			s.cfg.Logger.Warn("removing journal rows of a site that is gone", "site", dayKeyOf(key).site)
-			return s.db.Commit(ctx, func(tx *file.Tx) error { return tx.Delete(file.Journal, key) })
-		}
-		if err != nil {
-			return fmt.Errorf("replay journal: %w", err)
-		}
-		return od.replay(key, value)
-	})
-}
-
-// replay adds the rows of a value of the journal. Nobody else may have the day yet.
-func (od *openDay) replay(key, value []byte) error {
-	sequence := binary.BigEndian.Uint64(key[8:])
-	if sequence != od.sequence {
-		return fmt.Errorf("%w: journal of %s continues with value %d, expected %d", ErrDamaged, od.open.Date, sequence, od.sequence)
-	}
-	plain, err := od.sealer.Open(nil, value, place(file.Journal, key, typeJournal))
-	if err != nil {
-		return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
-	}
-	if err := od.open.Replay(plain); err != nil {
-		return fmt.Errorf("%w: journal of %s: %w", ErrDamaged, od.open.Date, err)
-	}
-	od.sequence++
-	return nil
 }

@@ -188,7 +188,7 @@ func (c *checker) journal() error {
 	}
 	err := c.s.db.Scan(c.ctx, file.Journal, nil, func(key, value []byte) error {
 		c.show(c.done + int64(len(value)))
-		if len(key) != 16 {
+		if len(key) != 16 && !isLayer(key) {
 			return c.fault(dataName+", journal", doOpen, fmt.Errorf("%w: key of %d bytes", ErrDamaged, len(key)))
 		}
 		if k := dayKeyOf(key); run == nil || run.key != k {
@@ -227,15 +227,32 @@ func (s *Store) openRows() map[dayKey]int {
 	return rows
 }
 
-// rehearse replays the journal of one day. The caller holds the site.
-func (c *checker) rehearse(k dayKey) error {
+// rehearse replays the journal of one day. The caller holds the site. While it is read, values of it may become a layer.
+func (c *checker) rehearse(k dayKey) (err error) {
+	for range maxHolds {
+		before := c.s.layersOf(k)
+		if err = c.rehearseOnce(k); err == nil || c.s.layersOf(k) == before {
+			break
+		}
+	}
+	return err
+}
+
+func (s *Store) layersOf(k dayKey) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if od := s.days[k]; od != nil {
+		return od.open.Layers()
+	}
+	return 0
+}
+
+func (c *checker) rehearseOnce(k dayKey) error {
 	run := c.s.rehearsal(k, c.s.openRows()[k])
 	values := false
 	err := c.s.db.Scan(c.ctx, file.Journal, dayPrefix(k.site, k.date), func(key, value []byte) error {
-		if len(key) == 16 {
-			values = true
-			run.value(key, value)
-		}
+		values = true
+		run.value(key, value)
 		return nil
 	})
 	if err != nil || run.od == nil && !values { // it was sealed meanwhile
@@ -250,7 +267,7 @@ type rehearsal struct {
 	od     *openDay // nil: none is open
 	day    *day.Open
 	before int // rows that the journal has at least
-	next   uint64
+	reads  *replaying
 	err    error
 }
 
@@ -260,6 +277,7 @@ func (s *Store) rehearsal(k dayKey, before int) *rehearsal {
 	r := &rehearsal{key: k, od: s.days[k], before: before}
 	if r.od != nil {
 		r.day = r.od.open.Rehearse()
+		r.reads = &replaying{into: r.day, sealer: r.od.sealer, fetch: r.od.fetch}
 	}
 	return r
 }
@@ -269,21 +287,13 @@ func (r *rehearsal) value(key, sealed []byte) {
 	if r.od == nil || r.err != nil {
 		return
 	}
-	if sequence := binary.BigEndian.Uint64(key[8:]); sequence != r.next {
-		r.err = fmt.Errorf("%w: the journal continues with value %d, expected %d", ErrDamaged, sequence, r.next)
-		return
-	}
-	r.next++
-	plain, err := r.od.sealer.Open(nil, sealed, place(file.Journal, key, typeJournal))
-	if err == nil {
-		err = r.day.Replay(plain)
-	}
-	if err != nil {
-		r.err = fmt.Errorf("%w: journal: %w", ErrDamaged, err)
-	}
+	r.err = r.reads.entry(key, sealed)
 }
 
 func (r *rehearsal) end() error {
+	if r.od != nil && r.err == nil {
+		r.err = r.reads.end()
+	}
 	switch {
 	case r.od == nil:
 		return fmt.Errorf("%w: the journal has values of a day that is not open", ErrDamaged)

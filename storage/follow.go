@@ -34,14 +34,19 @@ func (s *Store) follow(key dayKey) error {
 		e = entry{generation, v.Counting}
 	}
 	var open *openDay // as the journal has it: it may have been sealed, or some of its rows deleted
+	var r *replaying
 	err = s.db.Scan(context.Background(), file.Journal, k, func(key, value []byte) (err error) {
 		if open == nil {
 			if open, err = s.newOpenDay(dayKeyOf(key)); err != nil {
 				return err
 			}
+			r = open.replaying()
 		}
-		return open.replay(key, value)
+		return r.entry(key, value)
 	})
+	if err == nil && open != nil {
+		err = open.replayed(r)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,21 +22,34 @@ func (s *Store) Work(bytes int64) (done func()) {
 	return func() { s.work.Add(-bytes) }
 }
 
-// measure adds up, now and then, what the open days take. Beyond their share they learn few new words.
+// measure adds up, now and then, what the open days take. Beyond their share the heaviest puts rows down; where that does not help they
+// learn few new words. It is called on the committing goroutine.
 func (s *Store) measure() {
 	now := time.Now().UnixNano()
 	before := s.measured.Load()
 	if now-before < int64(measurePause) && before <= now || !s.measured.CompareAndSwap(before, now) {
 		return
 	}
-	held := int64(0)
+	held, light := int64(0), int64(0) // light is what could be put down
+	var heaviest *openDay
+	most := 0
 	s.mu.RLock()
 	for _, od := range s.days {
 		held += int64(od.open.Bytes())
+		if od.open.TailRows() >= fewLayerRows {
+			n := od.open.TailBytes()
+			light += int64(n)
+			if n > most {
+				heaviest, most = od, n
+			}
+		}
 	}
 	s.mu.RUnlock()
 	s.opened.Store(held)
-	s.tight.Store(held > s.cfg.Memory.OpenDays)
+	s.tight.Store(held-light > s.cfg.Memory.OpenDays)
+	if held > s.cfg.Memory.OpenDays && heaviest != nil {
+		s.putDown(heaviest)
+	}
 	s.cache.fit()
 }
 

@@ -161,7 +161,7 @@ func (in *inspector) sizes(ctx context.Context) error {
 			use.Keys += int64(len(key))
 			use.Values += int64(size)
 			switch bytes := int64(len(key) + size); {
-			case b == file.Journal && len(key) == 16:
+			case b == file.Journal && (len(key) == 16 || isLayer(key)):
 				in.of(key).Journal += bytes
 			case b == file.Days && len(key) == 16:
 				in.of(key).Sealed += bytes

@@ -31,6 +31,19 @@ const (
 	checkingRow   = 32
 	checkingVisit = 40
 
+	// layerRows of an open day stay in memory, some two megabytes; then they are put down. So a start reads no more rows than that one by one, and
+	// the commit that puts them down, which others wait for, is short.
+	layerRows = 64 << 10
+
+	// fewLayerRows are not worth a layer even where memory is tight.
+	fewLayerRows = 2 << 10
+
+	// manyLayers times as many rows in a journal are put down while it is read at a start.
+	manyLayers = 4
+
+	// layingRow is about what putting down a row takes in memory.
+	layingRow = 128
+
 	// measurePause lies between two looks at what the open days take: adding it up costs microseconds a site, and in this time not even a flood of
 	// events makes them grow by more than a few megabytes.
 	measurePause = 100 * time.Millisecond

@@ -20,7 +20,7 @@ type step struct {
 
 // steps lead from format 1 to file.Format; the first one leads to format 2.
 var steps = []step{
-	{what: "sealed days are written in parts"},
+	{what: "sealed days are written in parts, busy open ones in layers"},
 }
 
 // migration is a step under way. It may be cut off at any moment and goes on at the next start.

@@ -5,6 +5,8 @@
 //
 //	bucket   key                                    value, sealed with
 //	Journal  site u32, date u32, sequence u64       day.Open.Encode                                    the site's key
+//	Journal  site u32, date u32, sequence u64,      a chunk of day.Layer.Encode; sequence is that of   the site's key
+//	         chunk u32                              the first value it replaced
 //	Days     site u32, date u32, generation u32,    a chunk of day.Seal                                the site's key
 //	         chunk u32
 //	Catalog  site u32, date u32                     version, generation u32, header of day.Seal        the site's key
@@ -96,6 +98,8 @@ type Config struct {
 	MaxSize int
 	// PartRows is about how many rows a part of a sealed day has; 0 is day.PartRows. Tests set less.
 	PartRows int
+	// LayerRows is how many rows of an open day stay in memory before they are put down; 0 is usual. Tests set less.
+	LayerRows int
 	// Memory is what the store may hold in memory. The zero value is the default of this machine.
 	Memory memory.Shares
 	// QueryTime is how long a query may take, waiting for others included; 0 is DefaultQueryTime.
@@ -119,6 +123,7 @@ type Store struct {
 	fresh    bool         // this Open has made the vault
 	recovery string
 	cache    *cache
+	laying   sync.WaitGroup
 	work     atomic.Int64 // bytes of memory.Shares.Work in use
 	opened   atomic.Int64 // bytes that the open days take, when they were last measured
 	measured atomic.Int64 // when that was, in Unix nanoseconds
@@ -169,6 +174,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.QueryTime == 0 {
 		cfg.QueryTime = DefaultQueryTime
+	}
+	if cfg.LayerRows == 0 {
+		cfg.LayerRows = layerRows
 	}
 	if cfg.PartRows == 0 {
 		cfg.PartRows = day.PartRows
@@ -332,6 +340,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeFiles() error {
+	s.laying.Wait()
 	var errs []error
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

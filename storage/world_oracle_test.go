@@ -163,8 +163,9 @@ func (w *world) open(t tester, create bool) {
 	w.opened++
 	store, err := storage.Open(context.Background(), storage.Config{
 		Dir: w.dir, Create: create, Now: func() time.Time { return w.now },
-		Memory:   shares(w.opened),
-		PartRows: 5 * (w.opened % 3), // days in one part, or in many
+		Memory:    shares(w.opened),
+		PartRows:  5 * (w.opened % 3), // days in one part, or in many
+		LayerRows: 2 * (w.opened % 4), // open days in memory, or in layers of a few rows
 	})
 	if err != nil {
 		t.Fatalf("open: %v", err)

@@ -66,6 +66,13 @@ func (o *Open) Bytes() int {
 	return n
 }
 
+// TailRows returns how many rows are in memory, and not in a layer.
+func (o *Open) TailRows() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return len(o.tail.visit)
+}
+
 // TailBytes returns how much of it a Layer would free.
 func (o *Open) TailBytes() int {
 	o.mu.RLock()

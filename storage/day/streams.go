@@ -77,6 +77,13 @@ func (v *View) Size() int64 {
 	return 0
 }
 
+// Layers returns how many layers an open day has.
+func (o *Open) Layers() int {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return len(o.layers)
+}
+
 // Counts returns the numbers of visitors and visits.
 func (o *Open) Counts() (visitors, visits int) {
 	o.mu.RLock()
