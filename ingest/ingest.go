@@ -74,6 +74,8 @@ type Handler struct {
 	bodies   sync.Pool     // of *[]byte
 	large    chan struct{} // holds one token for every large body under way
 
+	salting sync.Mutex // held from a look at the clock to the day's salt
+
 	mu    sync.RWMutex // guards lanes
 	lanes map[schema.Site]*lane
 }

@@ -106,7 +106,7 @@ func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now in
 		h.drop(site.ID, at.date, reason)
 		return nil, reason, nil
 	}
-	salt, err := h.store.Salt(site, at.date)
+	salt, err := h.salt(site, at)
 	if err != nil {
 		return nil, "", fmt.Errorf("salt of the day: %w", err)
 	}
@@ -116,6 +116,17 @@ func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now in
 		h.drop(site.ID, at.date, reason)
 	}
 	return p, reason, err
+}
+
+// salt returns the salt of a moment's day, or errDayEnded. There is one salt a zone, and asking for another day destroys it: an event that
+// read the clock before midnight must not ask after one that read it later has made the new day's.
+func (h *Handler) salt(site account.Site, at moment) ([32]byte, error) {
+	h.salting.Lock()
+	defer h.salting.Unlock()
+	if at.calendar.Date(h.clock.unix()) != at.date {
+		return [32]byte{}, errDayEnded
+	}
+	return h.store.Salt(site, at.date)
 }
 
 // moment is a time, in Unix seconds, and the day of a site that holds it.
