@@ -29,7 +29,7 @@ const (
 	maxFuture = 24 * time.Hour
 	// buildingRow is about what a day that is built takes in bytes for each of its events: what is staged of it, its columns, and the columns
 	// in the order in which they are sealed.
-	buildingRow = 256
+	buildingRow = 128
 	// applyBatch is how many rows are handed to a day at once, and how many lines pass between looks at the context.
 	applyBatch = 1024
 )

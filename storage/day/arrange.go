@@ -2,80 +2,11 @@ package day
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"footfall/storage/schema"
 )
-
-// unordered is a day whose visits and rows stand in any order.
-type unordered struct {
-	visitors int
-	visitor  []uint32 // by visit
-	visit    []uint32 // by row; rows of one visit stand in their order
-	numbers  map[schema.ID][]uint32
-	texts    map[schema.ID]*Text
-	sparse   map[columnKey]*SparseText
-}
-
-// arrange orders visits by visitor and rows by visit; visitors keep their numbers. Visits of one visitor keep their order. Columns that are
-// in renumbered get new codes on the way. The columns of u are used up: each is let go of as its place is taken, for a large day's fill
-// much memory.
-func (u *unordered) arrange(renumbered map[columnKey]renumbering) *View {
-	visits := byGroup(u.visitor, u.visitors)
-	place := make([]uint32, len(visits)) // of a visit in the view
-	counts := make([]uint32, u.visitors)
-	for i, old := range visits {
-		place[old] = uint32(i)
-		counts[u.visitor[old]]++
-	}
-	visitOfRow := make([]uint32, len(u.visit))
-	rowCounts := make([]uint32, len(visits))
-	for r, old := range u.visit {
-		visitOfRow[r] = place[old]
-		rowCounts[place[old]]++
-	}
-	u.visit = nil
-	rows := byGroup(visitOfRow, len(visits))
-	visitOfRow = nil
-	v := &View{
-		Visitors: u.visitors, Visits: len(visits), Rows: len(rows), Props: propKeys(u.sparse),
-		numbers: map[schema.ID][]uint32{schema.VisitVisitor: counts, schema.VisitRows: rowCounts},
-		texts:   map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}, part: ofDay,
-	}
-	for id, n := range u.numbers {
-		v.numbers[id] = pick(n, rows)
-		delete(u.numbers, id)
-	}
-	for id, t := range u.texts {
-		order := rows
-		if schema.Columns[id].Level == schema.Visit {
-			order = visits
-		}
-		codes, words := pick(t.Codes, order), t.Words
-		if r, ok := renumbered[columnKey{id: id}]; ok {
-			r.renumber(codes)
-			words = r.words
-		}
-		v.texts[id] = spelled(codes, words)
-		delete(u.texts, id)
-	}
-	if len(u.sparse) > 0 {
-		newRow := make([]uint32, len(rows))
-		for i, old := range rows {
-			newRow[old] = uint32(i)
-		}
-		for key, s := range u.sparse {
-			t := s.reorder(newRow)
-			if r, ok := renumbered[key]; ok {
-				r.renumber(t.Codes)
-				t.Dictionary = Dictionary{Words: r.words}
-			}
-			v.sparse[key] = t
-			delete(u.sparse, key)
-		}
-	}
-	return v
-}
 
 // reorder moves the rows of a sparse column to their new places.
 func (s *SparseText) reorder(place []uint32) *SparseText {
@@ -154,94 +85,20 @@ func compact(views ...*View) (*View, error) {
 	return u.compact(views[0], counting), nil
 }
 
-func newUnordered() *unordered {
-	return &unordered{numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{}}
-}
-
 // compact returns the view of a day that head is of, too.
 func (u *unordered) compact(head *View, counting int) *View {
 	renumbered := map[columnKey]renumbering{}
 	for id, t := range u.texts {
-		renumbered[columnKey{id: id}] = byFrequency(t.Codes, t.Words)
+		renumbered[columnKey{id: id}] = byFrequency(t.codes.count(len(t.words)), t.words)
 	}
 	for key, s := range u.sparse {
-		renumbered[key] = byFrequency(s.Codes, s.Words)
+		codes := narrow{four: s.Codes}
+		renumbered[key] = byFrequency(codes.count(len(s.Words)), s.Words)
 	}
 	u.sortVisitors(renumbered)
 	v := u.arrange(renumbered)
 	v.Date, v.Zone, v.Begin, v.Counting = head.Date, head.Zone, head.Begin, counting
 	return v
-}
-
-// add appends a view's visitors behind those already there. The columns of the first view are not copied.
-func (u *unordered) add(v *View) error {
-	of, err := v.VisitorOf()
-	if err != nil {
-		return err
-	}
-	starts, err := v.RowStarts()
-	if err != nil {
-		return err
-	}
-	firstVisit, firstRow := uint32(len(u.visitor)), uint32(len(u.visit))
-	u.visitor, u.visit = slices.Grow(u.visitor, v.Visits), slices.Grow(u.visit, v.Rows)
-	for visit, visitor := range of {
-		u.visitor = append(u.visitor, visitor+uint32(u.visitors))
-		for range starts[visit+1] - starts[visit] {
-			u.visit = append(u.visit, firstVisit+uint32(visit))
-		}
-	}
-	u.visitors += v.Visitors
-	for _, id := range storedNumbers {
-		n, err := v.Numbers(id)
-		if err != nil {
-			return err
-		}
-		if firstRow == 0 {
-			u.numbers[id] = slices.Clip(n)
-		} else {
-			u.numbers[id] = append(u.numbers[id], n...)
-		}
-	}
-	for _, id := range storedTexts {
-		t, err := v.Text(id)
-		if err != nil {
-			return err
-		}
-		if firstRow == 0 {
-			u.texts[id] = spelled(slices.Clip(t.Codes), slices.Clip(t.Words))
-		} else {
-			u.texts[id].append(t.Codes, t.Words)
-		}
-	}
-	for _, key := range v.sparseKeys() {
-		s, err := v.sparseText(key)
-		if err != nil {
-			return err
-		}
-		if len(s.Rows) == 0 {
-			continue
-		}
-		if u.sparse[key] == nil {
-			u.sparse[key] = &SparseText{}
-		}
-		into := u.sparse[key]
-		for _, r := range s.Rows {
-			into.Rows = append(into.Rows, firstRow+r)
-		}
-		t := Text{into.Codes, into.Dictionary}
-		t.append(s.Codes, s.Words)
-		into.Codes, into.Words = t.Codes, t.Words
-	}
-	if v.yields {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		clear(v.numbers)
-		clear(v.texts)
-		clear(v.sparse)
-		v.starts, v.visitor = nil, nil
-	}
-	return nil
 }
 
 // The columns a view keeps, apart from those that give the shape.
@@ -257,29 +114,6 @@ var (
 	}()
 )
 
-// append adds codes of another dictionary.
-func (t *Text) append(codes []uint32, words []string) {
-	index := make(map[string]uint32, len(t.Words))
-	for i, w := range t.Words {
-		index[w] = uint32(i)
-	}
-	to := make([]uint32, len(words))
-	for i, w := range words {
-		c, ok := index[w]
-		if !ok {
-			c = uint32(len(t.Words))
-			t.Words = append(t.Words, w)
-			index[w] = c
-		}
-		to[i] = c
-	}
-	out := append(make([]uint32, 0, len(t.Codes)+len(codes)), t.Codes...)
-	for _, c := range codes {
-		out = append(out, to[c])
-	}
-	t.Codes = out
-}
-
 // renumbering is what the codes of a dictionary become, and its words in their new order. Words without rows are not among them.
 type renumbering struct {
 	to    []uint32
@@ -292,12 +126,8 @@ func (r *renumbering) renumber(codes []uint32) {
 	}
 }
 
-// byFrequency renumbers words: the most frequent is 0, equals stand in the order of their bytes.
-func byFrequency(codes []uint32, words []string) renumbering {
-	count := make([]uint32, len(words))
-	for _, c := range codes {
-		count[c]++
-	}
+// byFrequency renumbers words of which each is found so often: the most frequent is 0, equals stand in the order of their bytes.
+func byFrequency(count []uint32, words []string) renumbering {
 	order := make([]uint32, 0, len(words))
 	for c, n := range count {
 		if n > 0 {
@@ -332,27 +162,18 @@ func (u *unordered) sortVisitors(renumbered map[columnKey]renumbering) {
 	for row := len(u.visit) - 1; row >= 0; row-- {
 		firstRow[u.visit[row]] = uint32(row)
 	}
-	times := u.numbers[schema.EventTime]
-	var columns []struct{ codes, to []uint32 }
+	keys := newSortKeys(u.visitors)
 	for _, id := range likeness {
 		if r := renumbered[columnKey{id: id}]; len(r.words) > 1 {
-			columns = append(columns, struct{ codes, to []uint32 }{u.texts[id].Codes, r.to})
+			codes := u.texts[id].codes.picked(first)
+			r.renumber(codes)
+			keys.add(codes, uint32(len(r.words)-1))
 		}
 	}
-	order := make([]uint32, u.visitors)
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(a, b uint32) int {
-		x, y := first[a], first[b]
-		for i := range columns {
-			c := &columns[i]
-			if c.codes[x] != c.codes[y] {
-				return cmp.Compare(c.to[c.codes[x]], c.to[c.codes[y]])
-			}
-		}
-		return cmp.Or(cmp.Compare(times[firstRow[x]], times[firstRow[y]]), cmp.Compare(a, b))
-	})
+	begins := pick(firstRow, first)
+	u.numbers[schema.EventTime].pick(begins, begins)
+	keys.add(begins, maxSecond)
+	order := keys.order()
 	number := make([]uint32, u.visitors)
 	for i, old := range order {
 		number[old] = uint32(i)
@@ -360,4 +181,43 @@ func (u *unordered) sortVisitors(renumbered map[columnKey]renumbering) {
 	for i, old := range u.visitor {
 		u.visitor[i] = number[old]
 	}
+}
+
+// sortKeys are numbers to sort by, of several columns: the bits of one behind those of the other, as many as the largest number has.
+type sortKeys struct {
+	n     int
+	words [][]uint64 // 64 bits of each key, the highest first
+	free  int        // bits of the last words
+}
+
+func newSortKeys(n int) *sortKeys { return &sortKeys{n: n} }
+
+// add appends a column whose largest number is most.
+func (k *sortKeys) add(column []uint32, most uint32) {
+	width := bits.Len32(most)
+	if k.free < width {
+		k.words, k.free = append(k.words, make([]uint64, k.n)), 64
+	}
+	k.free -= width
+	word := k.words[len(k.words)-1]
+	for i, x := range column {
+		word[i] |= uint64(x) << k.free
+	}
+}
+
+// order returns the places of the keys, sorted; those of equal keys stand in their order.
+func (k *sortKeys) order() []uint32 {
+	order := make([]uint32, k.n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int {
+		for _, w := range k.words {
+			if w[a] != w[b] {
+				return cmp.Compare(w[a], w[b])
+			}
+		}
+		return cmp.Compare(a, b)
+	})
+	return order
 }

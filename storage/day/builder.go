@@ -13,14 +13,14 @@ type Builder struct {
 	date  schema.Date
 	begin time.Time
 
-	text     [schema.NumColumns]growing // the columns of text, and the words of revenue
+	words    [schema.NumColumns]growing // of the columns of text, and of revenue
+	columns  [schema.NumColumns]narrow  // of text and of numbers
 	props    []builtProp
 	propOf   map[string]int // index of a property's key in props
 	visitors int
 	visitor  []uint32 // by visit
 	visit    []uint32 // by row
-	numbers  [schema.NumColumns][]uint32
-	revenue  []uint32 // rows that have some
+	revenue  revenueColumns
 	counting int
 
 	room       room
@@ -31,6 +31,9 @@ type builtProp struct {
 	key string
 	growingSparse
 }
+
+// revenueColumns are the rows that have revenue.
+type revenueColumns struct{ rows, amounts, currencies []uint32 }
 
 // CodedRow is a Row whose words are numbers that the Builder gave.
 type CodedRow struct {
@@ -54,22 +57,13 @@ type CodedProp struct {
 
 // NewBuilder returns a builder for a day of about so many rows. begin is its first instant: see NewOpen.
 func NewBuilder(date schema.Date, begin time.Time, rows int) *Builder {
-	b := &Builder{date: date, begin: begin, propOf: map[string]int{}, visit: make([]uint32, 0, rows), engagement: 1<<32 - 1}
-	for _, id := range storedNumbers {
-		b.numbers[id] = make([]uint32, 0, rows)
-	}
-	for _, id := range storedTexts {
-		if schema.Columns[id].Level == schema.Event {
-			b.text[id].codes = make([]uint32, 0, rows)
-		}
-	}
-	return b
+	return &Builder{date: date, begin: begin, propOf: map[string]int{}, visit: make([]uint32, 0, rows), engagement: 1<<32 - 1}
 }
 
 // Word returns the number of a word of a text column, or of revenue's amounts and currencies. Where the day has no room for it, that is
 // the number of Other, and no amount at all.
 func (b *Builder) Word(id schema.ID, word string) uint32 {
-	g := &b.text[id]
+	g := &b.words[id]
 	if !b.room.has(id, g, word, false) {
 		g.folds = true
 		word = Other
@@ -82,7 +76,7 @@ func (b *Builder) Word(id schema.ID, word string) uint32 {
 }
 
 // Spell returns the word of a number.
-func (b *Builder) Spell(id schema.ID, code uint32) string { return b.text[id].words[code] }
+func (b *Builder) Spell(id schema.ID, code uint32) string { return b.words[id].words[code] }
 
 // Prop returns the number of a property's key, or ok = false if the day has too many already.
 func (b *Builder) Prop(key string) (column int, ok bool) {
@@ -117,7 +111,7 @@ func (b *Builder) Add(r *CodedRow) error {
 		b.visitors = max(b.visitors, int(r.Visitor)+1)
 		b.visitor = append(b.visitor, r.Visitor)
 		for id, code := range r.Attributes {
-			b.text[id].codes = append(b.text[id].codes, code)
+			b.columns[id].append(code)
 		}
 	}
 	row := uint32(len(b.visit))
@@ -126,23 +120,21 @@ func (b *Builder) Add(r *CodedRow) error {
 	if r.ScrollDepth <= 100 {
 		depth = uint32(r.ScrollDepth) + 1
 	}
-	n := &b.numbers
-	n[schema.EventTime] = append(n[schema.EventTime], uint32(second))
-	n[schema.EventInteractive] = append(n[schema.EventInteractive], bit(r.Interactive))
-	n[schema.EventScrollDepth] = append(n[schema.EventScrollDepth], depth)
-	n[schema.EventEngagement] = append(n[schema.EventEngagement], r.EngagementMS)
-	b.text[schema.EventName].codes = append(b.text[schema.EventName].codes, r.Name)
-	b.text[schema.EventHostname].codes = append(b.text[schema.EventHostname].codes, r.Host)
-	b.text[schema.EventPage].codes = append(b.text[schema.EventPage].codes, r.Page)
+	b.columns[schema.EventTime].append(uint32(second))
+	b.columns[schema.EventInteractive].append(bit(r.Interactive))
+	b.columns[schema.EventScrollDepth].append(depth)
+	b.columns[schema.EventEngagement].append(r.EngagementMS)
+	b.columns[schema.EventName].append(r.Name)
+	b.columns[schema.EventHostname].append(r.Host)
+	b.columns[schema.EventPage].append(r.Page)
 	for _, p := range r.Props {
 		b.props[p.Column].add(row, p.Value)
 	}
-	if amount := &b.text[schema.EventRevenueAmount]; r.HasRevenue && amount.folds && amount.words[r.Amount] == Other {
+	if amount := &b.words[schema.EventRevenueAmount]; r.HasRevenue && amount.folds && amount.words[r.Amount] == Other {
 		b.room.fold(schema.EventRevenueAmount, 1)
 	} else if r.HasRevenue {
-		b.revenue = append(b.revenue, row)
-		b.text[schema.EventRevenueAmount].codes = append(b.text[schema.EventRevenueAmount].codes, r.Amount)
-		b.text[schema.EventRevenueCurrency].codes = append(b.text[schema.EventRevenueCurrency].codes, r.Currency)
+		m := &b.revenue
+		m.rows, m.amounts, m.currencies = append(m.rows, row), append(m.amounts, r.Amount), append(m.currencies, r.Currency)
 	}
 	if r.Name != b.engagement {
 		b.counting++
@@ -152,48 +144,38 @@ func (b *Builder) Add(r *CodedRow) error {
 
 // countFolded counts the values that became Other.
 func (b *Builder) countFolded() {
-	count := func(id schema.ID, g *growing) {
-		if !g.folds {
-			return
-		}
-		other, n := g.index[Other], int64(0)
-		for _, c := range g.codes {
-			if c == other {
-				n++
-			}
-		}
-		b.room.fold(id, n)
-	}
 	for _, id := range storedTexts {
-		count(id, &b.text[id])
+		if g := &b.words[id]; g.folds {
+			b.room.fold(id, int64(b.columns[id].count(len(g.words))[g.index[Other]]))
+		}
 	}
 	for i := range b.props {
-		count(schema.EventProps, &b.props[i].growing)
+		if p := &b.props[i]; p.folds {
+			codes := narrow{four: p.codes}
+			b.room.fold(schema.EventProps, int64(codes.count(len(p.words))[p.index[Other]]))
+		}
 	}
 }
 
 // View returns the day, to be read or to be sealed once: sealing uses it up. So is the builder.
 func (b *Builder) View() *View {
-	u := &unordered{
-		visitors: b.visitors, visitor: b.visitor, visit: b.visit,
-		numbers: map[schema.ID][]uint32{}, texts: map[schema.ID]*Text{}, sparse: map[columnKey]*SparseText{},
-	}
+	u := newUnordered()
+	u.visitors, u.visitor, u.visit = b.visitors, b.visitor, b.visit
 	for _, id := range storedNumbers {
-		u.numbers[id] = b.numbers[id]
+		n := b.columns[id]
+		u.numbers[id] = &n
 	}
 	for _, id := range storedTexts {
-		u.texts[id] = spelled(b.text[id].codes, b.text[id].words)
+		u.texts[id] = &narrowText{b.columns[id], b.words[id].words}
 	}
 	for i := range b.props {
 		if p := &b.props[i]; len(p.rows) > 0 {
 			u.sparse[propKey(p.key)] = &SparseText{p.rows, p.codes, Dictionary{Words: p.words}}
 		}
 	}
-	if len(b.revenue) > 0 {
-		for _, key := range []columnKey{amountKey, currencyKey} {
-			t := &b.text[key.id]
-			u.sparse[key] = &SparseText{b.revenue, t.codes, Dictionary{Words: t.words}}
-		}
+	if m := &b.revenue; len(m.rows) > 0 {
+		u.sparse[amountKey] = &SparseText{m.rows, m.amounts, Dictionary{Words: b.words[schema.EventRevenueAmount].words}}
+		u.sparse[currencyKey] = &SparseText{m.rows, m.currencies, Dictionary{Words: b.words[schema.EventRevenueCurrency].words}}
 	}
 	b.countFolded()
 	date, begin, counting, folded := b.date, b.begin, b.counting, b.room.folded

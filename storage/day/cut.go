@@ -124,15 +124,15 @@ func (u *unordered) retain(keep []bool) {
 			visitors++
 		}
 	}
-	for id, n := range u.numbers {
-		u.numbers[id] = pick(n, rows)
+	for _, n := range u.numbers {
+		n.retain(rows)
 	}
 	for id, t := range u.texts {
 		order := rows
 		if schema.Columns[id].Level == schema.Visit {
 			order = visits
 		}
-		t.Codes = pick(t.Codes, order)
+		t.codes.retain(order)
 	}
 	for key, s := range u.sparse {
 		left := &SparseText{Dictionary: s.Dictionary}

@@ -1,6 +1,9 @@
 package day
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // narrow is a list of numbers, each in the fewest bytes that hold the largest of them. Most columns of an open day have small numbers. What
 // was read of it stays valid while it grows.
@@ -13,20 +16,48 @@ type narrow struct {
 func (n *narrow) bytes() int { return len(n.one) + 2*len(n.two) + 4*len(n.four) }
 
 func (n *narrow) append(x uint32) {
+	n.widen(x)
 	switch {
-	case n.four != nil || x > math.MaxUint16:
-		if n.four == nil {
-			n.four = append(widened[uint32](n.one), widened[uint32](n.two)...)
-			n.one, n.two = nil, nil
-		}
+	case n.four != nil:
 		n.four = append(n.four, x)
-	case n.two != nil || x > math.MaxUint8:
-		if n.two == nil {
-			n.two, n.one = widened[uint16](n.one), nil
-		}
+	case n.two != nil:
 		n.two = append(n.two, uint16(x))
 	default:
 		n.one = append(n.one, uint8(x))
+	}
+}
+
+// appendAll appends many numbers, with no room to spare behind them.
+func (n *narrow) appendAll(numbers []uint32) {
+	if len(numbers) == 0 {
+		return
+	}
+	n.widen(slices.Max(numbers))
+	switch {
+	case n.four != nil:
+		n.four = append(slices.Grow(n.four, len(numbers)), numbers...)
+	case n.two != nil:
+		n.two = slices.Grow(n.two, len(numbers))
+		for _, x := range numbers {
+			n.two = append(n.two, uint16(x))
+		}
+	default:
+		n.one = slices.Grow(n.one, len(numbers))
+		for _, x := range numbers {
+			n.one = append(n.one, uint8(x))
+		}
+	}
+}
+
+// widen makes the list one that can hold x.
+func (n *narrow) widen(x uint32) {
+	switch {
+	case n.four != nil || x <= math.MaxUint8:
+	case x > math.MaxUint16:
+		n.four = append(widened[uint32](n.one), widened[uint32](n.two)...)
+		n.one, n.two = nil, nil
+	case n.two == nil:
+		n.two, n.one = widened[uint16](n.one), nil
 	}
 }
 
@@ -53,6 +84,35 @@ func (n *narrow) pick(dst, order []uint32) {
 func pickFrom[T uint8 | uint16 | uint32](dst, order []uint32, from []T) {
 	for i, at := range order {
 		dst[i] = uint32(from[at])
+	}
+}
+
+// picked returns the numbers at the places that order names.
+func (n *narrow) picked(order []uint32) []uint32 {
+	dst := make([]uint32, len(order))
+	n.pick(dst, order)
+	return dst
+}
+
+// retain keeps the numbers at the places that order names.
+func (n *narrow) retain(order []uint32) {
+	kept := n.picked(order)
+	*n = narrow{}
+	n.appendAll(kept)
+}
+
+// count returns how often each number below limit is in the list.
+func (n *narrow) count(limit int) []uint32 {
+	count := make([]uint32, limit)
+	countIn(count, n.one)
+	countIn(count, n.two)
+	countIn(count, n.four)
+	return count
+}
+
+func countIn[T uint8 | uint16 | uint32](count []uint32, numbers []T) {
+	for _, x := range numbers {
+		count[x]++
 	}
 }
 

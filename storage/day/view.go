@@ -426,6 +426,18 @@ func (v *View) Bytes() int {
 	return n
 }
 
+// yield lets go of a column that was taken out of a view, unless somebody else may have the view. One of an open day puts it together
+// again when asked.
+func (v *View) yield(id schema.ID) {
+	if !v.yields && v.live == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.numbers, id)
+	delete(v.texts, id)
+}
+
 // Rest forgets the chunks that were read: they are of use only while one stream after another is asked for.
 func (v *View) Rest() {
 	v.mu.Lock()
