@@ -140,6 +140,7 @@ func (r *crashRun) acts() error {
 		func() error { return r.resetSite(mine) },
 		func() error { return r.importDays(4, mine, true, 9, 2) },
 		func() error { return r.importDays(2, "a.example", false, 4, 3) },
+		r.compact,
 		r.token,
 		r.rotate,
 		func() error { // midnight in UTC and Berlin
@@ -151,7 +152,7 @@ func (r *crashRun) acts() error {
 		func() error { return r.delete("b.example", 0, 2, 7) },
 	}
 	if r.round%2 == 1 {
-		steps = append(steps, func() error { return r.removeSite(mine) }, func() error { return r.removeSite(fmt.Sprintf("r%d.example", r.round-1)) }, r.maintain)
+		steps = append(steps, r.compact, func() error { return r.removeSite(mine) }, func() error { return r.removeSite(fmt.Sprintf("r%d.example", r.round-1)) }, r.maintain)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -167,6 +168,11 @@ func (r *crashRun) maintain() error {
 	}
 	r.say.Say("swept")
 	return nil
+}
+
+func (r *crashRun) compact() error {
+	_, err := r.store.Compact(context.Background(), nil)
+	return err
 }
 
 func (r *crashRun) addSite(name, zone string) error {

@@ -175,6 +175,7 @@ func (s *siege) round(number int) {
 		s.imports[name] = acked
 		s.mu.Unlock()
 		s.deleteSome()
+		s.verb("", "compact")
 	})
 	work.Go(func() {
 		s.mu.Lock()

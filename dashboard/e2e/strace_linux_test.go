@@ -321,6 +321,23 @@ func TestFaultsUnderRebuild(t *testing.T) {
 	})
 }
 
+// TestFaultsUnderCompact has a compaction fail, or killed. Nothing is lost, and the next one works and leaves nothing beside the file.
+func TestFaultsUnderCompact(t *testing.T) {
+	house := newFaultHouse(t)
+	calls := []string{"openat", "pwrite64", "fdatasync", "fsync", "ftruncate", "fallocate", "renameat", "unlinkat", "pread64"}
+	tryFaults(t, 20, calls, func(t *testing.T, f fault) string {
+		dir := house.copied(t)
+		_, log := runTraced(t, f, dir, "", "compact")
+		house.recount(t, dir, nil)
+		mustFootfall(t, nil, "compact", "--data", dir)
+		house.recount(t, dir, nil)
+		if left, _ := filepath.Glob(filepath.Join(dir, "footfall.db?*")); len(left) > 0 {
+			t.Errorf("%v: left behind: %q", f, left)
+		}
+		return log
+	})
+}
+
 // TestFaultsUnderServe has one system call of a server fail, or the server killed there, while it starts and seals yesterday, takes events,
 // adds a site and imports. What it acknowledges is there after the next start, what it refuses it refuses with 503 and
 // Retry-After, and it answers queries for as long as it lives.
