@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -287,7 +289,9 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "noop":
-		err = serveNothing()
+		err = serve(nothing)
+	case "append":
+		err = serveAppending(os.Args[1])
 	case "lines":
 		err = writeLines(os.Stdout, os.Args[1])
 	case "seal":
@@ -299,22 +303,78 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// serveNothing is the server that the ratios are measured against: it reads the body and answers 202.
-func serveNothing() error {
+// serve answers 202 to every request when handle has returned.
+func serve(handle func(body io.Reader)) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(l.Addr())
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
+		handle(r.Body)
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, "ok")
 	}))
 }
 
-func startNoop(b *testing.B) *server {
-	cmd := helper(nil, "noop")
+// nothing makes the server that the ratios are measured against: it reads the body.
+func nothing(body io.Reader) { _, _ = io.Copy(io.Discard, body) }
+
+// serveAppending is the least that a server can do which answers when the body is on disk: it appends whole blocks to the file at path, which
+// was written once before, and those that wait share a write and an fdatasync.
+func serveAppending(path string) error {
+	const size, block = 64 << 20, 4096
+	f, err := os.Create(path)
+	if err == nil {
+		_, err = f.Write(make([]byte, size))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	wake := sync.NewCond(&mu)
+	var waiting []byte
+	done := make(chan struct{})
+	go func() {
+		var spare []byte
+		for at := 0; ; {
+			mu.Lock()
+			for len(waiting) == 0 {
+				wake.Wait()
+			}
+			batch, ready := waiting, done
+			waiting, done = spare[:0], make(chan struct{})
+			mu.Unlock()
+			batch = append(batch, make([]byte, -len(batch)&(block-1))...)
+			if at+len(batch) > size {
+				at = 0
+			}
+			_, err := f.WriteAt(batch, int64(at))
+			if err = errors.Join(err, syscall.Fdatasync(int(f.Fd()))); err != nil {
+				panic(err)
+			}
+			at += len(batch)
+			spare = batch
+			close(ready)
+		}
+	}()
+	return serve(func(body io.Reader) {
+		b, _ := io.ReadAll(body)
+		mu.Lock()
+		waiting = append(waiting, b...)
+		ready := done
+		wake.Signal()
+		mu.Unlock()
+		<-ready
+	})
+}
+
+// startHelper starts a server that is a helper.
+func startHelper(b *testing.B, what string, args ...string) *server {
+	cmd := helper(nil, what, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
