@@ -20,8 +20,8 @@
 //
 // Accounts and Audit are described in package account.
 //
-// A day is in the catalog with exactly one generation. A merge writes the next generation and then swaps the catalog's entry, in
-// one transaction with the removal of what it replaces.
+// A day is in the catalog with exactly one generation. A merge or a deletion writes the next generation and then swaps the catalog's entry,
+// in one transaction with the removal of what it replaces.
 //
 // # Formats and versions
 //
