@@ -109,7 +109,7 @@ func (s *Store) expire(ctx context.Context, site account.Site, now time.Time) er
 		}
 	}
 	if len(over) > 0 {
-		s.cfg.Logger.Info("days beyond the retention were dropped", "site", site.ID, "days", len(over), "clock trusted", !held)
+		s.cfg.Logger.Info("days beyond the retention were dropped", "site", site.ID, "days", len(over), "held", held)
 	}
 	return nil
 }
