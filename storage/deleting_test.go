@@ -364,3 +364,55 @@ func TestDeleteGoesAroundDamage(t *testing.T) {
 	}
 	w.close(t)
 }
+
+// TestDeleteFromLayers deletes from an open day that lies in the file for the most part, while a reader has it in hand. What the reader finds
+// at the places of the old layers afterwards is not for it, and no damage either.
+func TestDeleteFromLayers(t *testing.T) {
+	ctx := context.Background()
+	c := &clock{time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+	s, err := storage.Open(ctx, storage.Config{Dir: t.TempDir(), Create: true, Now: c.Now, LayerRows: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	site := mustSite(t, s)
+	date := schema.DateOf(c.now)
+	o := mustOpenDay(t, s, site, date)
+	fill := func(from, to uint32) {
+		t.Helper()
+		for v := from; v < to; v++ {
+			mustAppend(t, s, o, pageview(c.now, v, uint64(v)+1, true, []string{"/", "/x"}[v%2]))
+		}
+		for deadline := time.Now().Add(time.Minute); o.Layers() == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("no layer is put down")
+			}
+		}
+	}
+	fill(0, 60)
+	days, err := s.Days(site.ID, date, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	views, release, err := days[0].Views()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, o, pageview(c.now, 60, 61, true, "/")) // from here on others have an arrangement of their own, and its chunks
+	sum, err := s.Delete(ctx, storage.Deletion{Site: site.ID, Range: ever, Filters: onPage("/x"), By: "test"}, "", nil)
+	if err != nil || sum.Events != 30 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	o = mustOpenDay(t, s, site, date)
+	fill(31, 90)
+	if _, err := views[0].Text(schema.EventPage); !errors.Is(err, storage.ErrStale) {
+		t.Errorf("the reader goes on: %v", err)
+	}
+	release()
+	if got := total(t, s, site.ID, query.Pageviews, date, date); got != 90 {
+		t.Errorf("%v pageviews, want 90", got)
+	}
+	if err := s.Check(ctx, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -27,3 +27,6 @@ const (
 
 // DB is the data file itself.
 func (s *Store) DB() *file.DB { return s.db }
+
+// ErrStale is what a reader is told whose day was replaced.
+var ErrStale = errStale

@@ -104,8 +104,9 @@ func (od *openDay) fetch(sequence uint64) day.Fetch {
 		if missing {
 			return nil, fmt.Errorf("%w: chunk %d of a layer is not there", errStale, i) // it was sealed, or replaced
 		}
-		if err != nil && od.gone() {
-			err = errStale
+		// Where the day was replaced meanwhile, its successor may have put down a layer of its own at this place.
+		if od.gone() {
+			return dst, errStale
 		}
 		return dst, err
 	}
