@@ -158,13 +158,59 @@ func TestLineRoundTrip(t *testing.T) {
 	})
 }
 
+// A Line keeps nothing of the lines before, whatever they were.
+func TestLineIsUsedAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var l wire.Line
+		for range 4 {
+			in := drawRecord(t)
+			line := wire.AppendLine(nil, &in)
+			if rapid.Bool().Draw(t, "cut") {
+				line = line[:rapid.IntRange(0, len(line)).Draw(t, "at")]
+			}
+			var want wire.Record
+			fresh := decodeLine(line, &want)
+			err := l.Decode(line)
+			if (err == nil) != (fresh == nil) || err != nil && err.Error() != fresh.Error() {
+				t.Fatalf("%q: got %v, a new Line %v", line, err, fresh)
+			}
+			if got := l.Record(); err == nil && !cmp.Equal(got, want) {
+				t.Fatal(cmp.Diff(want, got))
+			}
+		}
+	})
+}
+
+// Millions of lines are decoded in one import: what is allocated for one must not hang on it.
+func TestLineAllocatesNothing(t *testing.T) {
+	var l wire.Line
+	with := []byte(`{"time":"2026-01-02T03:04:05Z","visitor":"\u00e9","name":"buy","props":{"a":"1","b":"\n"},"scroll_depth":50,"interactive":false}`)
+	if n := testing.AllocsPerRun(100, func() {
+		for _, line := range [][]byte{exported, with} {
+			if err := l.Decode(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); n != 0 {
+		t.Errorf("got %v allocations", n)
+	}
+}
+
 func FuzzDecodeLine(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","name":"x","props":{"a":"b"},"revenue":{"amount":"1","currency":"EUR"}}`))
 	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","name":"\ud800\u0000","visitor":"\u2028"}`))
 	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","name":"x","revenue":{"amount":"1e39","currency":"EUR"}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var first, second wire.Record
-		if err := decodeLine(line, &first); err != nil {
+		err := decodeLine(line, &first)
+		var used wire.Line
+		if err := used.Decode(exported); err != nil {
+			t.Fatal(err)
+		}
+		if again := used.Decode(line); (again == nil) != (err == nil) || err == nil && !cmp.Equal(used.Record(), first) {
+			t.Fatalf("a Line that was used before: %v, %v", again, err)
+		}
+		if err != nil {
 			return
 		}
 		if err := decodeLine(wire.AppendLine(nil, &first), &second); err != nil {
