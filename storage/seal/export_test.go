@@ -34,6 +34,26 @@ func FixSum(page []byte) {
 // MasterKey returns the master key of an open vault.
 func MasterKey(v *Vault) [32]byte { return v.ring.master }
 
+// DataKeys returns every data key of an open vault.
+func DataKeys(v *Vault) (keys [][]byte) {
+	plains, err := v.readKeys()
+	if err != nil {
+		panic(err)
+	}
+	for _, plain := range plains {
+		keys = append(keys, plain[4:])
+	}
+	return keys
+}
+
+// FixKeyring makes the checksum of a keyring right.
+func FixKeyring(image []byte) {
+	if n := len(image) - sha256.Size; n >= 0 {
+		sum := sha256.Sum256(image[:n])
+		copy(image[n:], sum[:])
+	}
+}
+
 // OpenedBy names what in the image of a vault a master key opens or proves.
 func OpenedBy(master [32]byte, image []byte) (opened []string) {
 	for page := 0; (page+1)*pageSize <= len(image); page++ {

@@ -259,6 +259,11 @@ func (s *sample) oneMaster(v *seal.Vault, image []byte) error {
 // TestCrash stops each operation at every moment and opens what is then on the disk.
 func TestCrash(t *testing.T) {
 	s := newSample(t)
+	s.crash(t)
+}
+
+func (s *sample) crash(t *testing.T) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	states := 0
 	for name, op := range operations {

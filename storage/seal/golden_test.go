@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -132,6 +133,38 @@ func TestGoldenGoesOn(t *testing.T) {
 	}
 }
 
+// testdata/keyring1 is what the vault in testdata/v2 exported when keyrings and site keys had format 1. Their bytes come from what is sealed alone, so
+// that vault must export the same for as long as this program writes format 1; and what was exported opens for ever.
+func TestGoldenKeyring(t *testing.T) {
+	g := openGolden(t, 2)
+	const name = "4d0af9a48d8a23dd2301647155fe9078"
+	want := bucket{mustReadFile(t, "testdata/keyring1/keyring"), []seal.SiteKey{{Site: 7, Object: mustReadFile(t, "testdata/keyring1/"+name)}}}
+	if _, err := hex.Decode(want.sites[0].Name[:], []byte(name)); err != nil {
+		t.Fatal(err)
+	}
+	if !export(t, mustOpen(t, g.path, g.keys["key file"])).equal(want) {
+		t.Error("the export of a vault is another one than it was")
+	}
+	for key, source := range g.keys {
+		k := want.open(t, source)
+		if got, err := k.Snapshots().Open(nil, mustReadFile(t, "testdata/keyring1/pack.sealed"), goldenPlace); string(got) != "a pack of the first format" {
+			t.Errorf("%s: %q, %v", key, got, err)
+		}
+		r := *g
+		r.path = want.restore(t, source)
+		v := mustOpen(t, r.path, source)
+		salt := mustSalt(t, v, "Europe/Berlin", g.day)
+		if r.salt = fmt.Sprintf("%x", salt); r.salt == g.salt {
+			t.Errorf("%s: the salt left its vault", key)
+		}
+		if got := v.PurposeKey("golden"); fmt.Sprintf("%x", got) != g.purpose {
+			t.Errorf("%s: purpose key %x", key, got)
+		}
+		r.holds(t, key, v)
+		v.Close()
+	}
+}
+
 func mustReadFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -158,6 +191,73 @@ func ExampleSealer() {
 	//   1  nonce       61827ac68228cfc189eab555ad85e33386bee9385705e9c6
 	//  25  ciphertext  98ba33708add4e818d9f128ece696848d8a2c0863af81d
 	//  48  tag         e2011cbe03c244a7fc874237bf5f0b73
+}
+
+// What a keyring looks like, with its first key slot.
+func ExampleVault_Keyring() {
+	b, err := os.ReadFile("testdata/keyring1/keyring")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, field := range []struct {
+		at, size int
+		name     string
+	}{
+		{0, 8, "magic"}, {8, 2, "format"}, {10, 16, "store id"}, {26, 8, "master key made"}, {34, 4, "zero"},
+		{64, 1, "slot 0: a key file"}, {65, 1, "algorithm"}, {80, 16, "salt"}, {96, 24, "nonce"}, {120, 48, "sealed master key"}, {168, 8, "made"},
+		{64 + 128, 1, "slot 1: a recovery key"}, {64 + 256, 1, "slot 2: a passphrase"}, {64 + 384, 1, "slot 3: none"},
+		{1088, 1, "data key: algorithm"}, {1089, 24, "nonce"}, {1113, 32, "sealed data key"}, {1145, 16, "tag"}, {1161, 32, "MAC"}, {1193, 32, "checksum"},
+	} {
+		fmt.Printf("%4d  %-22s  %x\n", field.at, field.name, b[field.at:field.at+field.size])
+	}
+	fmt.Println(len(b))
+	// Output:
+	//    0  magic                   46464b4559524e47
+	//    8  format                  0001
+	//   10  store id                676f6c64656e2076657273696f6e2032
+	//   26  master key made         000000006b002128
+	//   34  zero                    00000000
+	//   64  slot 0: a key file      01
+	//   65  algorithm               01
+	//   80  salt                    46fea128fb1677e86f673f9924fc8572
+	//   96  nonce                   606d07e7d24479339aa4ea11f00fa898d2a758f27b344296
+	//  120  sealed master key       d022c71b497cc6ee02d6482c4c003f91e859ecb84f4e7214f4a9d53b83e4d62053f90714ee6cc5c5c4af3a888fdb8a0f
+	//  168  made                    000000006b000508
+	//  192  slot 1: a recovery key  03
+	//  320  slot 2: a passphrase    02
+	//  448  slot 3: none            00
+	// 1088  data key: algorithm     01
+	// 1089  nonce                   903dd31d53c08cc6ce754f7134a9bf89120b324ca631b02b
+	// 1113  sealed data key         7d092e5aef4d904bc5f8047b49244a1bd65dcb528890172c87a090c2b35e087c
+	// 1145  tag                     b00a47de304fb40203ea62d474be0877
+	// 1161  MAC                     e09f68839c519f1a5e28a8acaed122726f235de3d8e5e33517eaea7b4f5776cc
+	// 1193  checksum                b208232b544fde0654ee4314eb7ed9d10af019ca552f865b73dd36289e4d5200
+	// 1225
+}
+
+// What the object of a site key looks like.
+func ExampleVault_SiteKeys() {
+	b, err := os.ReadFile("testdata/keyring1/4d0af9a48d8a23dd2301647155fe9078")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, field := range []struct {
+		at, size int
+		name     string
+	}{
+		{0, 1, "version"}, {1, 1, "algorithm"}, {2, 16, "nonce: name"}, {18, 8, "nonce: zero"}, {26, 36, "sealed site and key"}, {62, 16, "tag"},
+	} {
+		fmt.Printf("%2d  %-19s  %x\n", field.at, field.name, b[field.at:field.at+field.size])
+	}
+	// Output:
+	//  0  version              01
+	//  1  algorithm            01
+	//  2  nonce: name          4d0af9a48d8a23dd2301647155fe9078
+	// 18  nonce: zero          0000000000000000
+	// 26  sealed site and key  cefb3d1efd02ab3249d5c132ff460b664016db657fcaeb86df7a40250e39c1ecae443bf3
+	// 62  tag                  e1de33cd89a0dd07e8f1059fc8490fbb
 }
 
 // What the header of a vault looks like, and its first key slot.

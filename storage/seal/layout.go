@@ -179,6 +179,14 @@ func (h *header) encode(macKey []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, h.pages)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.made))
 	b = append(b, make([]byte, slotOffset-len(b))...)
+	b = h.appendSlots(b)
+	b = append(b, h.use[:]...)
+	b = append(b, headerMAC(macKey, b)...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+func (h *header) appendSlots(b []byte) []byte {
 	for i := range h.slots {
 		if h.slots[i].kind == 0 {
 			b = append(b, make([]byte, slotSize)...)
@@ -186,10 +194,20 @@ func (h *header) encode(macKey []byte) []byte {
 			b = append(b, h.slots[i].encode()...)
 		}
 	}
-	b = append(b, h.use[:]...)
-	b = append(b, headerMAC(macKey, b)...)
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return b
+}
+
+func decodeSlots(b []byte) (slots [maxKeySlots]keySlot, err error) {
+	for i := range slots {
+		s := b[i*slotSize:][:slotSize]
+		if s[0] == 0 {
+			continue
+		}
+		if slots[i], err = decodeKeySlot(s); err != nil {
+			return slots, fmt.Errorf("key slot %d: %w", i, err)
+		}
+	}
+	return slots, nil
 }
 
 func headerMAC(key, b []byte) []byte {
@@ -220,14 +238,8 @@ func decodeHeader(b []byte) (h header, err error) {
 	if h.pages < 2 || h.pages > maxPages {
 		return h, errPage
 	}
-	for i := range h.slots {
-		s := b[slotOffset+i*slotSize:][:slotSize]
-		if s[0] == 0 {
-			continue
-		}
-		if h.slots[i], err = decodeKeySlot(s); err != nil {
-			return h, fmt.Errorf("%w: key slot %d: %w", errPage, i, err)
-		}
+	if h.slots, err = decodeSlots(b[slotOffset:useOffset]); err != nil {
+		return h, fmt.Errorf("%w: %w", errPage, err)
 	}
 	copy(h.use[:], b[useOffset:macOffset])
 	return h, nil

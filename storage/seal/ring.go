@@ -66,27 +66,31 @@ func (o *opener) forget() {
 
 // unlock finds the slot that s opens, and proves page, the header's own, with the master key in it.
 func (h *header) unlock(s secret, page []byte) (*ring, opener, error) {
+	keys, o, err := unlockSlots(&h.slots, h.store, s)
+	if err == nil && !hmac.Equal(headerMAC(keys.mac, page), page[macOffset:sumOffset]) {
+		o.forget()
+		keys.destroy()
+		return nil, o, fmt.Errorf("%w: its header is not authentic", ErrVaultDamaged)
+	}
+	return keys, o, err
+}
+
+// unlockSlots finds the slot that s opens. It fails with ErrWrongKey. What is in the slots is for the caller to prove.
+func unlockSlots(slots *[maxKeySlots]keySlot, store [16]byte, s secret) (*ring, opener, error) {
 	tried := 0
-	for i := range h.slots {
-		slot := &h.slots[i]
+	for i := range slots {
+		slot := &slots[i]
 		if slot.kind != s.kind {
 			continue
 		}
 		tried++
 		kek := s.key(slot)
-		master, ok := slot.unwrap(kek, h.store)
-		if !ok {
-			clear(kek)
-			continue
+		if master, ok := slot.unwrap(kek, store); ok {
+			keys := deriveRing(store, &master)
+			clear(master[:])
+			return keys, opener{i, kek}, nil
 		}
-		keys := deriveRing(h.store, &master)
-		clear(master[:])
-		if !hmac.Equal(headerMAC(keys.mac, page), page[macOffset:sumOffset]) {
-			clear(kek)
-			keys.destroy()
-			return nil, opener{slot: -1}, fmt.Errorf("%w: its header is not authentic", ErrVaultDamaged)
-		}
-		return keys, opener{i, kek}, nil
+		clear(kek)
 	}
 	if tried == 0 {
 		return nil, opener{slot: -1}, fmt.Errorf("%w: it has no %s", ErrWrongKey, s.kind)

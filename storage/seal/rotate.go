@@ -55,6 +55,7 @@ func (v *Vault) rotate(recovery string, now time.Time) error {
 	v.ring.destroy()
 	v.opener.forget()
 	v.ring, v.opener = fresh, kept
+	v.restPage = moved[v.restPage]
 	for site, k := range v.sites {
 		v.sites[site] = siteKey{moved[k.page], k.sealer}
 	}
@@ -117,24 +118,11 @@ func (v *Vault) rotatable() error {
 // copyPages writes every data key and salt to a free page, sealed with fresh, and gives those pages their use in next. It tells
 // which page became which.
 func (v *Vault) copyPages(next *header, fresh *ring) (moved map[uint32]uint32, err error) {
-	plains := map[uint32][]byte{}
-	defer func() {
-		for _, plain := range plains {
-			clear(plain)
-		}
-	}()
-	for page := uint32(2); page < v.header.pages; page++ {
-		if v.header.useOf(page) != useData {
-			continue
-		}
-		b, err := v.read(page)
-		if err != nil {
-			return nil, err
-		}
-		if plains[page], err = openPage(page, b, useData, v.ring.data); err != nil {
-			return nil, fmt.Errorf("%w: the data key in slot %d: %w", ErrVaultDamaged, page, err)
-		}
+	plains, err := v.readKeys()
+	if err != nil {
+		return nil, err
 	}
+	defer clearAll(plains)
 	// All room is found before anything is written: a disk that is full leaves the free pages free.
 	moved = map[uint32]uint32{}
 	for page := range plains {

@@ -6,6 +6,7 @@
 //	  └─ opens a key slot ─→ master key
 //	       ├─ HKDF ─→ purpose keys ([Vault.PurposeKey]), the key that seals salts, the key of the header's MAC
 //	       └─ HKDF ─→ wrapping key ─→ data keys: one a site, one for the rest ([Vault.Site], [Vault.Rest])
+//	                                    └─ HKDF of the rest's ─→ keys of snapshots ([Vault.Snapshots], [Vault.SiteKeys])
 //
 // Changing a key wraps the master key again, and a new master key ([Vault.Rotate]) wraps the data keys again: neither rewrites data. Deleting a site overwrites its data key, so that all its values,
 // in the data file and in every copy of it, are unreadable at once.
@@ -24,11 +25,15 @@
 //
 // The length of a value, its bucket and its key are not hidden.
 //
-// The formats of the vault and of the key file are described in layout.go and keyfile.go. They are kept readable for ever:
-// testdata holds files that were made once by each version.
+// The vault stays on its machine. What a copy of the data needs elsewhere are a [Vault.Keyring] and one object a site ([Vault.SiteKeys]):
+// with them, and a key of a slot, [OpenKeyring] opens the copy and makes a vault for it.
+//
+// The formats of the vault, of the key file, of the keyring and of site keys are described in layout.go, keyfile.go, keyring.go and
+// sitekey.go. They are kept readable for ever: testdata holds files that were made once by each version.
 package seal
 
 import (
+	"cmp"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
@@ -47,6 +52,8 @@ var (
 	ErrWrongKey = errors.New("the key does not open the vault")
 	// ErrVaultDamaged means that the vault is not what was written: the disk or someone has changed it.
 	ErrVaultDamaged = errors.New("the vault is damaged")
+	// ErrKeyringDamaged means that a keyring is not what was exported.
+	ErrKeyringDamaged = errors.New("the keyring is damaged")
 	// ErrNoKey means that a site's data key was destroyed or never made.
 	ErrNoKey = errors.New("there is no data key")
 	// ErrHasKey means that a site has a data key already.
@@ -55,11 +62,15 @@ var (
 	ErrClosed = errors.New("the vault is closed")
 )
 
-// ErrNewer means that a newer version of the program wrote the vault.
-type ErrNewer struct{ Have, Knows int }
+// ErrNewer means that a newer version of the program wrote the vault, or what else is named.
+type ErrNewer struct {
+	What        string // "keyring", "site key"; empty: the vault
+	Have, Knows int
+}
 
 func (e ErrNewer) Error() string {
-	return fmt.Sprintf("the vault has format %d, but this version of footfall knows formats up to %d: use the version that wrote it, or a newer one", e.Have, e.Knows)
+	return fmt.Sprintf("the %s has format %d, but this version of footfall knows formats up to %d: use the version that wrote it, or a newer one",
+		cmp.Or(e.What, "vault"), e.Have, e.Knows)
 }
 
 // Overhead is how many bytes a sealed value is longer than the plain one.
@@ -111,9 +122,14 @@ func (s *Sealer) Dead() bool { return s.dead.Load() }
 func (s *Sealer) Seal(dst, plain []byte, at Place) []byte {
 	var nonce [chacha20poly1305.NonceSizeX]byte
 	rand.Read(nonce[:])
+	return s.seal(dst, &nonce, plain, at)
+}
+
+// seal is Seal with a nonce that the caller answers for: with one key, no two values may have the same.
+func (s *Sealer) seal(dst []byte, nonce *[chacha20poly1305.NonceSizeX]byte, plain []byte, at Place) []byte {
 	dst = append(dst, algXChaCha)
 	dst = append(dst, nonce[:]...)
-	return (*s.aead.Load()).Seal(dst, dst[len(dst)-len(nonce):], plain, s.bind(at))
+	return (*s.aead.Load()).Seal(dst, nonce[:], plain, s.bind(at))
 }
 
 // Open appends the plain value to dst, or returns [ErrDamaged], or [ErrNoKey] after the key was destroyed. The

@@ -3,7 +3,6 @@ package seal
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +28,8 @@ type Vault struct {
 	opener opener
 
 	rest      *Sealer
+	restPage  uint32
+	away      *snapshotKeys
 	sites     map[schema.Site]siteKey
 	salts     map[string]*zoneSalt
 	emptySalt []uint32         // pages for salts that hold none
@@ -58,20 +59,14 @@ func CreateVault(path string, storeID [16]byte, key KeySource, now time.Time) (*
 		return nil, fmt.Errorf("create vault: %w", err)
 	}
 	defer clear(kek)
-	h := header{format: Format, generation: 1, store: storeID, pages: growPages, made: now.Unix()}
+	h := header{format: Format, generation: 1, store: storeID, made: now.Unix()}
 	keys := newRing(storeID)
 	defer keys.destroy()
 	slot.wrap(kek, storeID, &keys.master)
 	h.slots[0] = slot
-	h.setUse(2, useData)
-
 	var rest [32]byte
 	rand.Read(rest[:])
-	first := h.encode(keys.mac)
-	content := slices.Concat(first, first, keys.dataPage(2, encodeDataKey(0, &rest)))
-	for page := uint32(3); page < growPages; page++ {
-		content = append(content, encodePage(page, useFree, nil)...)
-	}
+	content := newImage(h, keys, [][]byte{encodeDataKey(0, &rest)})
 	clear(rest[:])
 	if key.File != "" { // its name must last as long as what it opens, whoever has made it
 		if err := syncDir(filepath.Dir(key.File)); err != nil && !errors.Is(err, fs.ErrPermission) {
@@ -82,6 +77,24 @@ func CreateVault(path string, storeID [16]byte, key KeySource, now time.Time) (*
 		return nil, fmt.Errorf("create vault: %w", err)
 	}
 	return OpenVault(path, key)
+}
+
+// newImage makes the image of a vault that holds these data keys, as encodeDataKey made them, which it clears, and nothing else.
+func newImage(h header, keys *ring, plains [][]byte) []byte {
+	h.pages = uint32(2+len(plains)+growPages-1) / growPages * growPages
+	for i := range plains {
+		h.setUse(uint32(2+i), useData)
+	}
+	first := h.encode(keys.mac)
+	image := make([]byte, 0, h.pages*pageSize)
+	image = append(append(image, first...), first...)
+	for i, plain := range plains {
+		image = append(image, keys.dataPage(uint32(2+i), plain)...)
+	}
+	for page := uint32(2 + len(plains)); page < h.pages; page++ {
+		image = append(image, encodePage(page, useFree, nil)...)
+	}
+	return image
 }
 
 // publish makes a durable file that must not exist yet and is never seen half written.
@@ -257,17 +270,17 @@ func (v *Vault) loadData(page uint32, b []byte) error {
 		return err
 	}
 	defer clear(plain)
-	if len(plain) != 4+32 {
+	if len(plain) != dataKeySize {
 		return errPage
 	}
-	site := schema.Site(binary.BigEndian.Uint32(plain))
+	site := siteOf(plain)
 	_, twice := v.sites[site]
 	if twice || site == 0 && v.rest != nil {
 		return fmt.Errorf("there are two keys for site %d", site)
 	}
 	sealer := newSealer(v.header.store, plain[4:])
 	if site == 0 {
-		v.rest = sealer
+		v.rest, v.restPage, v.away = sealer, page, deriveSnapshotKeys(v.header.store, plain[4:])
 	} else {
 		v.sites[site] = siteKey{page, sealer}
 	}
@@ -387,6 +400,7 @@ func (v *Vault) Close() error {
 	v.closed = true
 	v.ring.destroy()
 	v.opener.forget()
+	v.away.forget()
 	for _, s := range v.salts {
 		clear(s.salt[:])
 	}
