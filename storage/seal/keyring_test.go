@@ -245,6 +245,41 @@ func TestKeyringFollows(t *testing.T) {
 	}
 }
 
+// TestKeyringWhileKeysChange exports as a streamer does, beside everything that changes keys. A keyring and site keys of different moments fit each
+// other, and who exports again when the generation has changed ends with what the vault holds.
+func TestKeyringWhileKeysChange(t *testing.T) {
+	v, _ := newVault(t)
+	done := make(chan error, 1)
+	go func() {
+		for site := schema.Site(3); site < 20; site++ {
+			if err := errors.Join(v.CreateSite(site), v.Rotate(seal.NewRecovery(), born), v.ReplaceSite(1), v.DestroySite(site-1)); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	var have bucket
+	for changing, generation := true, uint64(0); changing || generation != v.Generation(); {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			changing = false
+		default:
+		}
+		if now := v.Generation(); now != generation {
+			generation = now
+			have = export(t, v)
+			have.open(t, raw)
+		}
+	}
+	if !have.equal(export(t, v)) {
+		t.Error("the last export is not what the vault holds")
+	}
+}
+
 // TestKeyringOfDamagedVault: a key that cannot be read is not exported as one that is gone.
 func TestKeyringOfDamagedVault(t *testing.T) {
 	s := newSample(t)
