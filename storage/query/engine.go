@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -48,8 +49,25 @@ func (e *Engine) Query(ctx context.Context, q Query) (Result, error) {
 }
 
 // QueryAll answers several queries about one site. It goes through the days once, so that a column is decoded once for all of
-// them: a dashboard costs little more than its dearest query.
+// them: a dashboard costs little more than its dearest query. Where they need too much memory together, they are answered one by one.
 func (e *Engine) QueryAll(ctx context.Context, queries ...Query) ([]Result, error) {
+	results, err := e.together(ctx, queries)
+	if !errors.As(err, new(tooLargeError)) || len(queries) < 2 {
+		return results, err
+	}
+	results = results[:0]
+	for i := range queries {
+		r, err := e.together(ctx, queries[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r...)
+	}
+	return results, nil
+}
+
+// together answers queries in one pass over the days.
+func (e *Engine) together(ctx context.Context, queries []Query) ([]Result, error) {
 	var plans []*plan
 	totals := make([]*plan, len(queries))
 	for i := range queries {

@@ -64,8 +64,8 @@ func (m *meter) take(bytes int64) error {
 	case used <= m.room.small():
 		return nil
 	case used > m.room.most():
-		return invalid("The query needs more than the %d MiB of memory there are for one. Ask for fewer dimensions, fewer filters or fewer days, or give the server more with --memory.",
-			m.room.most()>>20)
+		return tooLargeError{invalid("The query needs more than the %d MiB of memory there are for one. Ask for fewer dimensions, fewer filters or fewer days, or give the server more with --memory.",
+			m.room.most()>>20)}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,6 +80,11 @@ func (m *meter) take(bytes int64) error {
 		return m.ctx.Err()
 	}
 }
+
+// tooLargeError says that a query, or several together, need more memory than there is.
+type tooLargeError struct{ error }
+
+func (e tooLargeError) Unwrap() error { return e.error }
 
 // give accounts for bytes no longer held.
 func (m *meter) give(bytes int64) { m.used.Add(-bytes) }

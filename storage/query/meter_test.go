@@ -60,6 +60,27 @@ func TestCancelWithinADay(t *testing.T) {
 	}
 }
 
+// TestQueriesThatFitAlone asks what needs more memory together than there is.
+func TestQueriesThatFitAlone(t *testing.T) {
+	view := dayOf(t, 100_000)
+	e := query.NewEngine(source{view, func() {}}, 80<<20)
+	ask := make([]query.Query, 10)
+	for i := range ask {
+		ask[i] = by("event:page")
+	}
+	one, err := e.QueryAll(t.Context(), ask[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := e.QueryAll(t.Context(), ask...)
+	if err != nil || len(all) != 10 || len(all[9].Rows) != len(one[0].Rows) {
+		t.Errorf("%d results: %v", len(all), err)
+	}
+	if _, err := query.NewEngine(source{view, func() {}}, 8<<20).QueryAll(t.Context(), ask...); !errors.Is(err, query.ErrInvalid) {
+		t.Errorf("one that does not fit alone: %v", err)
+	}
+}
+
 // TestMemoryOfAQuery asks for more groups than fit, and then for what fits.
 func TestMemoryOfAQuery(t *testing.T) {
 	view := dayOf(t, 100_000)
