@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,9 +14,20 @@ import (
 )
 
 func BenchmarkSubmit(b *testing.B) {
-	for _, waiters := range []int{1, 32, 256} {
-		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
+	for _, kind := range []string{"waiters=1", "waiters=32", "waiters=256", "waiters=32/followed", "waiters=256/followed"} {
+		b.Run(kind, func(b *testing.B) {
+			var waiters int
+			fmt.Sscanf(kind, "waiters=%d", &waiters)
 			db := mustCreate(b, file.Config{})
+			if strings.HasSuffix(kind, "followed") {
+				f := db.Follow(true)
+				defer f.Stop()
+				ctx, cancel := context.WithCancel(context.Background())
+				var taker sync.WaitGroup
+				defer taker.Wait()
+				defer cancel()
+				taker.Go(func() { take(ctx, f) })
+			}
 			value := make([]byte, 300)
 			var next atomic.Uint64
 			b.ResetTimer()
@@ -43,6 +55,23 @@ func BenchmarkSubmit(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 			b.ReportMetric(float64(s.Ops)/float64(s.Commits), "ops/commit")
 		})
+	}
+}
+
+// take takes what comes and goes on at once, which is far more often than a stream to a bucket does.
+func take(ctx context.Context, f *file.Feed) {
+	var buf []byte
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.Changed():
+		}
+		buf = buf[:0]
+		_, _, err := f.Take(ctx, 4<<20, func(c file.Change) error { buf = append(append(buf, c.Key...), c.Value...); return nil })
+		if err != nil {
+			return
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -142,7 +143,7 @@ func (db *DB) run() {
 		if probe {
 			db.probeRoom()
 		}
-		for rest := batch; len(rest) > 0; {
+		for rest := db.runAlone(batch); len(rest) > 0; {
 			n := db.commit(rest)
 			rest = rest[n:]
 		}
@@ -150,6 +151,21 @@ func (db *DB) run() {
 		runtime.Gosched()
 		clear(batch)
 	}
+}
+
+// runAlone runs what is not to be committed, first, so that it divides no commit, and returns the ops.
+func (db *DB) runAlone(batch []*Pending) (ops []*Pending) {
+	for i, p := range batch {
+		if p.alone == nil {
+			continue
+		}
+		err := db.Poisoned()
+		if err == nil {
+			err = p.alone()
+		}
+		finish(batch[i:i+1], err)
+	}
+	return slices.DeleteFunc(batch, func(p *Pending) bool { return p.alone != nil })
 }
 
 // errNothing ends a transaction in which no op changed anything.
@@ -161,16 +177,12 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		finish(batch, cause)
 		return len(batch)
 	}
-	if alone := batch[0].alone; alone != nil {
-		finish(batch[:1], alone())
-		return 1
-	}
 	h, after := db.now.Load(), db.sums
 	t := &Tx{sums: &after, bulk: batch[0].op.Bulk}
 	err := db.update(func(tx *bolt.Tx) error {
 		t.tx = tx
 		for _, p := range batch {
-			if t.bytes >= MaxBatchBytes || p.alone != nil || p.op.Bulk != t.bulk { // what is no room for the ones may be enough for the others
+			if t.bytes >= MaxBatchBytes || p.op.Bulk != t.bulk { // what is no room for the ones may be enough for the others
 				break
 			}
 			n++
@@ -183,7 +195,7 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		if len(t.changes) == 0 {
 			return errNothing
 		}
-		if err := tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.encode()); err != nil {
+		if err := tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.Encode()); err != nil {
 			return err
 		}
 		return db.admit(h, tx, t)
@@ -196,9 +208,7 @@ func (db *DB) commit(batch []*Pending) (n int) {
 		db.sums, db.changed = after, true
 		db.commits.Add(1)
 		db.ops.Add(uint64(n))
-		if db.watcher != nil {
-			db.watcher.add(t.changes)
-		}
+		db.watchers.tell(t.changes)
 		finish(batch[:n], nil)
 	case errors.Is(err, errNothing):
 		finish(batch[:n], nil)

@@ -112,7 +112,7 @@ type compaction struct {
 	to    *handle
 	tx    *bolt.Tx // of the copy, nil when nothing waits to be written
 	bytes int      // in tx
-	sums  sums     // of the copy
+	sums  Sums     // of the copy
 	news  *changed
 	done  Compacted
 
@@ -130,10 +130,8 @@ func (c *compaction) run(ctx context.Context, live int64, progress func(done, to
 		}
 	}()
 	c.news = &changed{keys: map[string]struct{}{}}
-	if err := db.alone(func() error { db.watcher = c.news; return nil }); err != nil {
-		return err
-	}
-	defer db.alone(func() error { db.watcher = nil; return nil }) // fails where no commit is to come any more
+	db.watchers.join(c.news)
+	defer db.watchers.leave(c.news)
 	err = c.guard(func() error {
 		if err := c.copyOwn(); err != nil {
 			return err
@@ -199,7 +197,7 @@ func (c *compaction) copyOwn() error {
 			}
 		}
 		m := tx.Bucket([]byte{byte(Meta)})
-		return errors.Join(m.Put(keyFormat, format), m.Put(keySums, c.sums.encode()))
+		return errors.Join(m.Put(keyFormat, format), m.Put(keySums, c.sums.Encode()))
 	})
 }
 

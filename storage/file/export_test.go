@@ -85,3 +85,10 @@ func View(db *DB, fn func()) error { return db.view(func(*bolt.Tx) error { fn();
 
 // CompactFloor bytes may be free before a compaction is worth it.
 const CompactFloor = compactFloor
+
+// LimitFeed sets how many keys may wait.
+func LimitFeed(f *Feed, limit int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.limit = limit
+}

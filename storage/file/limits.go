@@ -46,6 +46,11 @@ const (
 	lastRound = 1000
 	maxNews   = 1 << 20
 
+	// A feed remembers up to maxFollowed keys, which are some 20 MB: with a few hundred commits a second, which put a key each, ten minutes and
+	// more in which nothing is taken. changeCost is added to the size of each, so that a Take of many small ones ends in time too.
+	maxFollowed = 1 << 18
+	changeCost  = 64
+
 	// slowRead is how long a read may take before it is reported: a scan's takes milliseconds, on a disk that is very busy perhaps
 	// a hundred of them. Reports come at most every reportEvery, since what makes one read slow makes others slow.
 	slowRead    = time.Second

@@ -38,10 +38,11 @@ type DB struct {
 	probe   bool   // the disk was full: see whether it still is
 	cancel  func() // ends the compaction under way, nil if there is none
 
-	sums    sums     // the committing goroutine's
-	changed bool     // the committing goroutine's: there was a commit, see Close
-	watcher *changed // the committing goroutine's: told of changes while a compaction runs
+	sums    Sums // the committing goroutine's
+	changed bool // the committing goroutine's: there was a commit, see Close
 	room    room
+
+	watchers watchers // compactions and feeds
 
 	poison atomic.Pointer[error]
 	wedged atomic.Bool // bbolt panicked inside a commit and may hold its locks
@@ -85,6 +86,18 @@ func Create(cfg Config) (*DB, error) {
 	return Open(cfg)
 }
 
+// Restore is Create with the id and the format of a file whose entries are then put into the new one.
+func Restore(cfg Config, id [16]byte, format int) (*DB, error) {
+	_, _, err := decodeFormat(encodeFormat(id, format), cfg.format())
+	if err == nil {
+		err = create(cfg.Path, id, format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("restore data file: %w", err)
+	}
+	return Open(cfg)
+}
+
 func create(path string, id [16]byte, format int) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
 	if err != nil {
@@ -108,7 +121,7 @@ func create(path string, id [16]byte, format int) error {
 		if err := m.Put(keyFormat, encodeFormat(id, format)); err != nil {
 			return err
 		}
-		return m.Put(keySums, new(sums).encode())
+		return m.Put(keySums, new(Sums).Encode())
 	})
 	if err == nil {
 		err = b.Update(func(*bolt.Tx) error { return nil }) // see DB.Close

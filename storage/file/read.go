@@ -37,20 +37,56 @@ func (db *DB) Get(b Bucket, key []byte) (value []byte, err error) {
 // fn's to keep. fn runs outside of any transaction and may write. Changes made while a scan runs are seen if they
 // lie ahead of it and within 256 pairs not yet handed out; what was there at the start and is not deleted is always seen.
 func (db *DB) Scan(ctx context.Context, b Bucket, prefix []byte, fn func(key, value []byte) error) error {
-	return db.scan(ctx, b, prefix, true, func(p pair) error { return fn(p.key, p.value) })
+	return db.scan(ctx, b, prefix, MaxValue, func(p pair) error { return fn(p.key, p.value) })
 }
 
 // Sizes is Scan with the length of each value in place of the value, which is not read.
 func (db *DB) Sizes(ctx context.Context, b Bucket, prefix []byte, fn func(key []byte, size int) error) error {
-	return db.scan(ctx, b, prefix, false, func(p pair) error { return fn(p.key, p.size) })
+	return db.scan(ctx, b, prefix, 0, func(p pair) error { return fn(p.key, p.size) })
+}
+
+// Fingerprint tells whether a sealed value is another one: it is bytes 1 to 8 of the value, which are of the random nonce, and zeros where the
+// value is shorter.
+type Fingerprint [8]byte
+
+// FingerprintOf returns the fingerprint of a value.
+func FingerprintOf(value []byte) (fp Fingerprint) {
+	if len(value) > 0 {
+		copy(fp[:], value[1:])
+	}
+	return fp
+}
+
+// Fingerprints is [DB.Sizes] of all buckets, in order, with a fingerprint of each value.
+func (db *DB) Fingerprints(ctx context.Context, fn func(b Bucket, key []byte, fp Fingerprint, size int) error) error {
+	for b := Meta; b <= Audit; b++ {
+		err := db.scan(ctx, b, nil, 1+len(Fingerprint{}), func(p pair) error { return fn(b, p.key, FingerprintOf(p.value), p.size) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sums returns the sums of the last commit.
+func (db *DB) Sums() (s Sums, err error) {
+	err = db.view(func(tx *bolt.Tx) error {
+		s, err = DecodeSums(tx.Bucket([]byte{byte(Meta)}).Get(keySums))
+		return err
+	})
+	if err != nil {
+		return Sums{}, fmt.Errorf("read sums: %w", err)
+	}
+	return s, nil
 }
 
 type pair struct {
 	key, value []byte
-	size       int // of value
+	size       int // of the whole value
 }
 
-func (db *DB) scan(ctx context.Context, b Bucket, prefix []byte, values bool, fn func(pair) error) error {
+// scan hands out the first most bytes of each value.
+func (db *DB) scan(ctx context.Context, b Bucket, prefix []byte, most int, fn func(pair) error) error {
 	if !b.valid() {
 		return fmt.Errorf("scan: no bucket %d", b)
 	}
@@ -59,7 +95,7 @@ func (db *DB) scan(ctx context.Context, b Bucket, prefix []byte, values bool, fn
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
-		pairs, more, err := db.chunk(b, prefix, after, values)
+		pairs, more, err := db.chunk(b, prefix, after, most)
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
@@ -76,7 +112,7 @@ func (db *DB) scan(ctx context.Context, b Bucket, prefix []byte, values bool, fn
 }
 
 // chunk copies pairs after a key out of one short transaction; more tells whether there may be others.
-func (db *DB) chunk(b Bucket, prefix, after []byte, values bool) (pairs []pair, more bool, err error) {
+func (db *DB) chunk(b Bucket, prefix, after []byte, most int) (pairs []pair, more bool, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket([]byte{byte(b)}).Cursor()
 		k, v := c.Seek(prefix)
@@ -87,10 +123,7 @@ func (db *DB) chunk(b Bucket, prefix, after []byte, values bool) (pairs []pair, 
 		}
 		size := 0
 		for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			p := pair{k, v, len(v)}
-			if !values {
-				p.value = nil
-			}
+			p := pair{k, v[:min(len(v), most)], len(v)}
 			if len(pairs) > 0 && (len(pairs) == scanPairs || size+len(p.key)+len(p.value) > scanBytes) {
 				more = true
 				break

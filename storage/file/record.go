@@ -43,45 +43,59 @@ func decodeFormat(b []byte, newest int) (id [16]byte, format int, err error) {
 	return [16]byte(b[10:26]), format, nil
 }
 
-// sums are the number of entries and the XOR of the hashes of their keys, for each bucket.
-type sums [numBuckets]struct {
-	count uint64
-	xor   [16]byte
+// Sums are the number of entries and the XOR of the first 16 bytes of SHA-256(bucket | key) of all of them, for each bucket in order. Files with
+// equal sums have the same keys; this package's own entries do not count.
+type Sums [numBuckets]struct {
+	Count uint64
+	Xor   [16]byte
 }
 
 // flip adds (by = 1) or removes (by = -1) a key.
-func (s *sums) flip(b Bucket, key []byte, by int) {
+func (s *Sums) flip(b Bucket, key []byte, by int) {
 	var buf [1 + MaxKey]byte
 	buf[0] = byte(b)
 	h := sha256.Sum256(buf[:1+copy(buf[1:], key)])
 	e := &s[b-Meta]
-	e.count += uint64(by)
-	for i := range e.xor {
-		e.xor[i] ^= h[i]
+	e.Count += uint64(by)
+	for i := range e.Xor {
+		e.Xor[i] ^= h[i]
 	}
 }
 
-func (s *sums) encode() []byte {
+// Encode returns the sums record: see the package comment.
+func (s *Sums) Encode() []byte {
 	b := make([]byte, 1, sumsSize)
 	b[0] = 1
 	for i := range s {
-		b = binary.BigEndian.AppendUint64(b, s[i].count)
-		b = append(b, s[i].xor[:]...)
+		b = binary.BigEndian.AppendUint64(b, s[i].Count)
+		b = append(b, s[i].Xor[:]...)
 	}
 	return b
 }
 
-// compare returns an error if the record b does not describe s.
-func (s *sums) compare(b []byte) error {
+// DecodeSums reverses Encode.
+func DecodeSums(b []byte) (s Sums, err error) {
 	if len(b) != sumsSize || b[0] != 1 {
-		return damaged("its sums record is none of ours")
+		return Sums{}, damaged("its sums record is none of ours")
 	}
 	for i := range s {
 		e := b[1+i*24:]
-		if n := binary.BigEndian.Uint64(e); n != s[i].count {
-			return damaged("bucket %d should have %d entries and has %d", i+1, n, s[i].count)
+		s[i].Count, s[i].Xor = binary.BigEndian.Uint64(e), [16]byte(e[8:24])
+	}
+	return s, nil
+}
+
+// compare returns an error if the record b does not describe s.
+func (s *Sums) compare(b []byte) error {
+	want, err := DecodeSums(b)
+	if err != nil {
+		return err
+	}
+	for i := range s {
+		if want[i].Count != s[i].Count {
+			return damaged("bucket %d should have %d entries and has %d", i+1, want[i].Count, s[i].Count)
 		}
-		if !bytes.Equal(e[8:24], s[i].xor[:]) {
+		if want[i].Xor != s[i].Xor {
 			return damaged("bucket %d has an entry with a wrong key", i+1)
 		}
 	}

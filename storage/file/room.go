@@ -200,7 +200,7 @@ func (db *DB) Room(more int64) error {
 }
 
 // again writes changes that an estimate left too little room for: bbolt has refused them before anything was written.
-func (db *DB) again(t *Tx, after *sums) (err error) {
+func (db *DB) again(t *Tx, after *Sums) (err error) {
 	h := db.now.Load()
 	for more := 4 * t.need(); ; more *= 4 {
 		err = db.update(func(tx *bolt.Tx) error {
@@ -212,7 +212,7 @@ func (db *DB) again(t *Tx, after *sums) (err error) {
 					return err
 				}
 			}
-			return tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.encode())
+			return tx.Bucket([]byte{byte(Meta)}).Put(keySums, after.Encode())
 		})
 		if !errors.Is(err, berrors.ErrMaxSizeReached) {
 			return err

@@ -12,7 +12,7 @@ import (
 // changes are taken back and the other ops of the same commit stay.
 type Tx struct {
 	tx      *bolt.Tx
-	sums    *sums
+	sums    *Sums
 	bulk    bool // of the ops
 	bytes   int
 	changes []change // of all ops, oldest first, with those that were taken back

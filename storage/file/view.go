@@ -1,12 +1,14 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -31,32 +33,75 @@ func (db *DB) viewIn(fn func(*handle, *bolt.Tx) error) error {
 	}
 }
 
-func (db *DB) viewOf(h *handle, fn func(*handle, *bolt.Tx) error) (err error) {
+func (db *DB) viewOf(h *handle, fn func(*handle, *bolt.Tx) error) error {
+	tx, err := db.begin(h)
+	if err != nil {
+		return err
+	}
+	return db.reading(h, tx, fn)
+}
+
+// begin begins a read transaction, which is to be handed to reading.
+func (db *DB) begin(h *handle) (tx *bolt.Tx, err error) {
 	switch {
 	case db.closed.Load():
-		return ErrClosed
+		return nil, ErrClosed
 	case db.blind.Load():
-		return damaged("its beginning could not be read before")
+		return nil, damaged("its beginning could not be read before")
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // an unreadable block under the mapping is a panic then, not the end of the process
-	began := false
 	defer func() {
 		if r := recover(); r != nil {
 			err = damaged("read: %s", h.describe(r))
-			if !began {
-				db.loseSight(err)
-			}
+			db.loseSight(err)
+		}
+	}()
+	tx, err = h.bolt.Begin(false)
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return nil, ErrClosed
+	}
+	return tx, err
+}
+
+// reading runs fn in a read transaction and ends it.
+func (db *DB) reading(h *handle, tx *bolt.Tx, fn func(*handle, *bolt.Tx) error) (err error) {
+	defer tx.Rollback()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged("read: %s", h.describe(r))
 		}
 	}()
 	defer time.AfterFunc(slowRead, db.reportReaders).Stop()
-	err = h.bolt.View(func(tx *bolt.Tx) error {
-		began = true
-		return fn(h, tx)
-	})
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return ErrClosed
+	return fn(h, tx)
+}
+
+// viewAt is viewIn in a transaction that stands between two commits: the committing goroutine begins it, and calls begun.
+func (db *DB) viewAt(ctx context.Context, begun func(), fn func(*handle, *bolt.Tx) error) error {
+	var h *handle
+	var tx *bolt.Tx
+	var decided atomic.Bool // the transaction begins, or will not
+	p := db.submit(&Pending{done: make(chan struct{}), alone: func() (err error) {
+		if decided.Swap(true) {
+			return nil
+		}
+		h = db.now.Load()
+		if tx, err = db.begin(h); err == nil {
+			begun()
+		}
+		return err
+	}})
+	err := p.Wait(ctx)
+	if err != nil && err == ctx.Err() {
+		if !decided.Swap(true) {
+			return err
+		}
+		err = p.Wait(context.Background())
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return db.reading(h, tx, fn)
 }
 
 // loseSight ends reading and writing: a meta page could not be read, and bbolt has kept its locks.
@@ -96,7 +141,7 @@ func readers() (stacks []string) {
 		frames := runtime.CallersFrames(records[i].Stack())
 		for {
 			f, more := frames.Next()
-			reads = reads || strings.HasSuffix(f.Function, "file.(*DB).viewOf")
+			reads = reads || strings.HasSuffix(f.Function, "file.(*DB).reading")
 			if reads && f.Function != "" {
 				lines = append(lines, fmt.Sprintf("%s:%d", f.Function, f.Line))
 			}

@@ -122,7 +122,7 @@ type walker struct {
 	seen   []uint64 // a bit a page: each page has one parent
 	newest int      // format that is understood
 
-	sums   sums
+	sums   Sums
 	own    map[string][]byte // this package's entries of Meta
 	id     [16]byte
 	format int
