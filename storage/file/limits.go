@@ -75,8 +75,9 @@ const (
 	roomAgain  = keptBack + 1<<20
 
 	// doubtfulSpare bytes must be left on a disk that gives no blocks ahead: others may take what was there a moment ago, and
-	// file systems that copy what they change need some for themselves.
+	// file systems that copy what they change need some for themselves. Ops that are not bulk may go on to doubtfulKept.
 	doubtfulSpare = 32 << 20
+	doubtfulKept  = 8 << 20
 
 	// maxDepth of the tree that the walk follows. A tree of 2^64 keys with two keys a page is no deeper.
 	maxDepth = 64

@@ -324,8 +324,11 @@ func (db *DB) close() error {
 		// bbolt has two meta pages and takes the older one where the newer one is not valid: after a crash that is
 		// right, later it would lose the last commit without a word. After an empty commit both say the same.
 		err = db.update(func(*bolt.Tx) error { return nil })
-		if err == nil {
+		switch {
+		case err == nil:
 			err = trim(h)
+		case harmless(err): // a full disk: the file is as sound as after a crash
+			err = nil
 		}
 	}
 	return errors.Join(err, h.bolt.Close())

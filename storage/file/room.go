@@ -30,9 +30,9 @@ type room struct {
 	full     atomic.Bool // there was no room for the smallest of changes
 }
 
-// makeRoom makes the file of h ready for more bytes behind end. It returns ErrFull where that is not possible; another
-// error is one of the disk.
-func (r *room) makeRoom(h *handle, end, more int64) error {
+// makeRoom makes the file of h ready for more bytes behind end, of a bulk op or another. It returns ErrFull where that is not
+// possible; another error is one of the disk.
+func (r *room) makeRoom(h *handle, end, more int64, bulk bool) error {
 	if !growsHere {
 		return nil
 	}
@@ -40,7 +40,11 @@ func (r *room) makeRoom(h *handle, end, more int64) error {
 		r.known, r.doubtful = true, !keepsBlocks(h.file)
 	}
 	if r.doubtful {
-		if free, ok := diskFree(r.dir); ok && free < more+doubtfulSpare {
+		spare := int64(doubtfulKept)
+		if bulk {
+			spare = doubtfulSpare
+		}
+		if free, ok := diskFree(r.dir); ok && free < more+spare {
 			return fmt.Errorf("%w: %d bytes are left", ErrFull, free)
 		}
 	}
@@ -110,7 +114,7 @@ func (db *DB) admit(h *handle, tx *bolt.Tx, t *Tx) error {
 	if t.bulk {
 		more += keptBack
 	}
-	err := db.room.makeRoom(h, tx.Size(), more)
+	err := db.room.makeRoom(h, tx.Size(), more, t.bulk)
 	if errors.Is(err, ErrFull) {
 		// Free pages inside the file may do, and bbolt is held to those.
 		if free := db.room.inside(h); free >= 2*more || free > 0 && !t.bulk {
@@ -153,7 +157,7 @@ func (db *DB) roomForEvents() bool {
 	if err != nil || db.Poisoned() != nil {
 		return true // they are refused, but not for want of room
 	}
-	switch err = db.room.makeRoom(h, end, roomAgain); {
+	switch err = db.room.makeRoom(h, end, roomAgain, true); {
 	case errors.Is(err, ErrFull):
 		return db.room.inside(h) >= 2*roomAgain
 	case err != nil:
@@ -204,7 +208,7 @@ func (db *DB) again(t *Tx, after *Sums) (err error) {
 	h := db.now.Load()
 	for more := 4 * t.need(); ; more *= 4 {
 		err = db.update(func(tx *bolt.Tx) error {
-			if err := db.room.makeRoom(h, tx.Size(), more); err != nil {
+			if err := db.room.makeRoom(h, tx.Size(), more, t.bulk); err != nil {
 				return err
 			}
 			for _, c := range t.changes {
