@@ -1,0 +1,161 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"footfall/storage/objstore"
+)
+
+// instanceName is the file that names the instance: 32 hexadecimal digits, a space, and a number that a copy of the directory does not have.
+const instanceName = "footfall.instance"
+
+// instance returns who we are. A copy of a data directory is somebody else.
+func instance(dir string) (id [16]byte, err error) {
+	path := filepath.Join(dir, instanceName)
+	mark := markOf(dir)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		name, of, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+		if b, err := hex.DecodeString(name); err == nil && len(b) == 16 && of == mark {
+			return [16]byte(b), nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return id, fmt.Errorf("read the name of this instance: %w", err)
+	}
+	rand.Read(id[:])
+	if err := writeInstance(path, id, mark); err != nil {
+		return id, fmt.Errorf("write the name of this instance: %w", err)
+	}
+	return id, nil
+}
+
+func writeInstance(path string, id [16]byte, mark string) error {
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, fmt.Appendf(nil, "%x %s\n", id, mark), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// markOf tells a directory from its copies.
+func markOf(dir string) string {
+	info, err := os.Stat(filepath.Join(dir, "footfall.vault")) // which is never replaced
+	if err != nil {
+		return "0"
+	}
+	return strconv.FormatUint(inode(info), 10)
+}
+
+// claimed is what a claim says, sealed.
+type claimed struct {
+	instance [16]byte
+	run      [16]byte // random: no two claims are the same bytes
+	time     time.Time
+}
+
+func (c *claimed) encode() []byte {
+	b := append([]byte{version}, c.instance[:]...)
+	b = append(b, c.run[:]...)
+	return binary.BigEndian.AppendUint64(b, uint64(c.time.Unix()))
+}
+
+// readClaim returns the claim of an epoch.
+func (s *Stream) readClaim(ctx context.Context, epoch uint32) (c claimed, err error) {
+	name := epochName(epoch)
+	b, err := (&source{s.cfg.Bucket, s.sealer}).read(ctx, name, 0, -1)
+	if err != nil {
+		return c, err
+	}
+	plain, err := s.sealer.Open(nil, b, place(name, typeClaim))
+	if err != nil || len(plain) != 41 || plain[0] != version {
+		return c, ErrForeign
+	}
+	copy(c.instance[:], plain[1:])
+	copy(c.run[:], plain[17:])
+	c.time = time.Unix(int64(binary.BigEndian.Uint64(plain[33:])), 0).UTC()
+	return c, nil
+}
+
+// newestEpoch returns the newest epoch that is claimed, 0 if none is.
+func newestEpoch(ctx context.Context, b objstore.Bucket) (epoch uint32, err error) {
+	err = b.List(ctx, prefixEpoch, "", func(o objstore.Object) error {
+		if n, err := strconv.ParseUint(strings.TrimPrefix(o.Name, prefixEpoch), 16, 32); err == nil {
+			epoch = max(epoch, uint32(n))
+		}
+		return nil
+	})
+	return epoch, err
+}
+
+// claim claims the next epoch, if the newest one is ours or we have been told to adopt.
+func (s *Stream) claim(ctx context.Context) (uint32, error) {
+	id, err := instance(s.cfg.Dir)
+	if err != nil {
+		return 0, err
+	}
+	newest, err := newestEpoch(ctx, s.cfg.Bucket)
+	if err != nil {
+		return 0, err
+	}
+	if newest > 0 {
+		c, err := s.readClaim(ctx, newest)
+		if err != nil {
+			return 0, err
+		}
+		if c.instance != id && !s.adopting.Load() {
+			return 0, fmt.Errorf("%w since %s: if this is the one to go on, say `footfall snapshot adopt`; if it is a copy, give it another prefix", ErrFenced, c.time.Format(time.RFC3339))
+		}
+	}
+	mine := claimed{instance: id, time: s.cfg.Now()}
+	rand.Read(mine.run[:])
+	name := epochName(newest + 1)
+	body := s.sealer.Seal(nil, mine.encode(), place(name, typeClaim))
+	if err := s.cfg.Bucket.Put(ctx, name, body, objstore.Create); errors.Is(err, objstore.ErrExists) {
+		return 0, fmt.Errorf("%w: it has just begun", ErrFenced)
+	} else if err != nil {
+		return 0, fmt.Errorf("claim an epoch: %w", err)
+	}
+	if sure, err := s.cfg.Bucket.Conditional(ctx); err != nil {
+		return 0, err
+	} else if !sure {
+		select {
+		case <-time.After(claimPause):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		back, err := (&source{s.cfg.Bucket, s.sealer}).read(ctx, name, 0, -1)
+		if err != nil {
+			return 0, err
+		}
+		if !bytes.Equal(back, body) {
+			return 0, fmt.Errorf("%w: it has just begun", ErrFenced)
+		}
+	}
+	s.adopting.Store(false)
+	return newest + 1, nil
+}
+
+// fence looks before every second pack or so whether somebody has claimed the next epoch.
+func (w *session) fence(ctx context.Context) error {
+	if now := time.Now(); now.Sub(w.fenced) >= 2*w.pause() {
+		c, err := w.readClaim(ctx, w.epoch+1)
+		if err == nil {
+			return fmt.Errorf("%w since %s: this one stops", ErrFenced, c.time.Format(time.RFC3339))
+		} else if errors.Is(err, objstore.ErrNotFound) {
+			w.fenced = now
+		} // else nobody knows; two epochs never write to one name
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"footfall/storage/objstore"
+)
+
+func siteName(name [16]byte) string { return fmt.Sprintf("%s%x", prefixSites, name) }
+
+// putKeys uploads the keyring, and makes the bucket hold the site keys that the vault holds, and no others.
+func (w *session) putKeys(ctx context.Context) error {
+	w.keys = map[string]bool{}
+	err := w.cfg.Bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
+		w.keys[o.Name] = true
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look at the keys that are there: %w", err)
+	}
+	return w.exportKeys(ctx)
+}
+
+// syncKeys does the same if the vault has changed since.
+func (w *session) syncKeys(ctx context.Context) error {
+	if w.cfg.Vault.Generation() == w.keysGen {
+		return nil
+	}
+	if err := w.fence(ctx); err != nil {
+		return err
+	}
+	return w.exportKeys(ctx)
+}
+
+func (w *session) exportKeys(ctx context.Context) error {
+	generation := w.cfg.Vault.Generation()
+	ring, err := w.cfg.Vault.Keyring()
+	if err != nil {
+		return err
+	}
+	sites, err := w.cfg.Vault.SiteKeys()
+	if err != nil {
+		return err
+	}
+	if err := w.put(ctx, nameKeyring, ring, objstore.Overwrite); err != nil {
+		return err
+	}
+	old := w.keys
+	w.keys = map[string]bool{}
+	for _, k := range sites {
+		name := siteName(k.Name)
+		if !old[name] {
+			if err := w.put(ctx, name, k.Object, objstore.Overwrite); err != nil {
+				return err
+			}
+		}
+		w.keys[name] = true
+		delete(old, name)
+	}
+	if err := w.shred(ctx, old); err != nil { // which must keep nothing else from the bucket
+		w.trouble(err)
+		maps.Copy(w.keys, old)
+		return nil
+	}
+	w.keysGen = generation
+	w.set(func(st *Status) { st.keys = generation })
+	return nil
+}
+
+// shred deletes the keys of sites that are gone.
+func (w *session) shred(ctx context.Context, names map[string]bool) error {
+	var list []string
+	for name := range names {
+		list = append(list, name)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	err := w.cfg.Bucket.Delete(ctx, list...)
+	kept, err := retained(err)
+	if len(kept) > 0 {
+		w.cfg.Log.Error("the bucket keeps keys of removed sites", "keys", strings.Join(kept, "; "))
+		w.set(func(st *Status) { st.Kept = append(st.Kept, kept...) })
+	}
+	if err != nil {
+		return fmt.Errorf("delete the keys of removed sites: %w", err)
+	}
+	w.cfg.Log.Info("the keys of removed sites were deleted from the snapshots", "keys", len(list)-len(kept))
+	return nil
+}
+
+// retained parts from err what says that an object is kept by an object lock.
+func retained(err error) (kept []string, rest error) {
+	if err == nil {
+		return nil, nil
+	}
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		if one := new(objstore.Retained); !errors.As(err, &one) {
+			return nil, err
+		}
+		var errs []error
+		for _, e := range list.Unwrap() {
+			k, e := retained(e)
+			kept, errs = append(kept, k...), append(errs, e)
+		}
+		return kept, errors.Join(errs...)
+	}
+	if one := new(objstore.Retained); errors.As(err, &one) {
+		return []string{one.Error()}, nil
+	}
+	return nil, err
+}

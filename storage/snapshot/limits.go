@@ -1,0 +1,62 @@
+package snapshot
+
+import "time"
+
+const (
+	// packTarget bytes of values close a pack: large enough that a year of a busy site is a few hundred objects, small enough that four of them
+	// in memory are nothing, and that a request that is cut off costs little.
+	packTarget = 4 << 20
+
+	// maxPack bytes an object may have. A pack ends with the value that takes it past packTarget, which is at most one commit's.
+	maxPack = 16 << 20
+
+	// maxHead bytes of a pack's head: entries of a few dozen bytes each, for packTarget bytes of the smallest values.
+	maxHead = 8 << 20
+
+	// maxManifest bytes: 100,000 packs of some forty bytes, which is more than fifty years of nightly ones.
+	maxManifest = 16 << 20
+
+	// maxName bytes of a point's name: it is typed by people.
+	maxName = 64
+
+	// packPause lies between two packs: what was acknowledged is in the bucket after that and one request. A site that is never quiet costs
+	// 1,800 requests an hour, and one where nothing happens none.
+	packPause = 2 * time.Second
+
+	// manifestEvery is how often a manifest is written while there is something new. A restore reads the packs behind the newest manifest
+	// one by one, and up to 3,600 small ones take it a few seconds.
+	manifestEvery = time.Hour
+
+	// smallPack bytes and less are gathered by a manifest, where there are more than fewSmall of them.
+	smallPack = 1 << 20
+	fewSmall  = 16
+
+	// claimPause is waited before a claim is read again on stores that cannot create conditionally: longer than two claims may lie apart.
+	claimPause = 2 * time.Second
+
+	// firstPause and lastPause are the doubling waits before what failed is tried again. After an outage, streaming goes on within lastPause.
+	firstPause = time.Second
+	lastPause  = 8 * time.Second
+
+	// lastUpload is how long the end of the program waits for what is left: service managers kill after some ninety seconds, people earlier.
+	lastUpload = 10 * time.Second
+
+	// keysEvery is how often the keys are looked at: a number in memory is compared.
+	keysEvery = time.Second
+
+	// firstRead bytes of a pack hold its whole head in most cases.
+	firstRead = 64 << 10
+
+	// maxResumed times an answer that breaks off is gone on with, each time from where it got to.
+	maxResumed = 20
+
+	// readAhead packs are read while one is written: a bucket far away answers slowly, but several requests at once.
+	readAhead = 4
+
+	// writeAtOnce bytes and entriesAtOnce entries of a restore share a commit.
+	writeAtOnce   = 4 << 20
+	entriesAtOnce = 8 << 10
+
+	// maxGathered entries make a pack even where their values are tiny, so that its head stays small.
+	maxGathered = 64 << 10
+)

@@ -1,0 +1,168 @@
+package snapshot
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"footfall/storage/objstore"
+	"footfall/storage/seal"
+)
+
+// ErrNothing means that the bucket holds no snapshot, or none that fits what was asked for.
+var ErrNothing = errors.New("there is no such snapshot")
+
+// Reader reads the snapshots in a bucket. It writes nothing there.
+type Reader struct {
+	src  *source
+	ring *seal.Keyring
+}
+
+// Open opens the snapshots in a bucket with a key: that of a key file, a passphrase or the recovery key. Errors: ErrNothing, and those of
+// [seal.OpenKeyring] and of the bucket.
+func Open(ctx context.Context, bucket objstore.Bucket, key seal.KeySource) (*Reader, error) {
+	image, err := (&source{bucket: bucket}).read(ctx, nameKeyring, 0, -1)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil, fmt.Errorf("%w: nothing was streamed to this bucket and prefix", ErrNothing)
+	} else if err != nil {
+		return nil, err
+	}
+	ring, err := seal.OpenKeyring(image, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{&source{bucket, ring.Snapshots()}, ring}, nil
+}
+
+// Close forgets the keys.
+func (r *Reader) Close() { r.ring.Close() }
+
+// Keyring returns the keys, which open the values of a restored file.
+func (r *Reader) Keyring() *seal.Keyring { return r.ring }
+
+// Points lists what can be restored, oldest first: all manifests, and behind the newest the stand that the stream has reached.
+func (r *Reader) Points(ctx context.Context) ([]Point, error) {
+	ids, _, err := r.src.ids(ctx, prefixManifest, ID{})
+	if err != nil {
+		return nil, err
+	}
+	var points []Point
+	for _, id := range ids {
+		m, err := r.src.manifest(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		points = append(points, m.summary(id))
+	}
+	if len(points) == 0 {
+		return nil, ErrNothing
+	}
+	tail, err := r.tail(ctx, ids[len(ids)-1], time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	if p := points[len(points)-1]; len(tail.packs) > 0 {
+		for _, l := range tail.packs {
+			p.Size += l.size
+		}
+		points = append(points, Point{ID: tail.packs[len(tail.packs)-1].ID, Time: tail.at, Size: p.Size})
+	}
+	return points, nil
+}
+
+// tail is the packs behind a manifest that lead to a stand.
+type tail struct {
+	packs []listed // gathered ones too
+	at    time.Time
+	sums  []byte
+}
+
+// tail looks for the last stand behind a manifest, in its epoch, not after a time unless that is zero. Where a pack is missing or damaged and others follow it, the
+// error names it.
+func (r *Reader) tail(ctx context.Context, from ID, until time.Time) (t tail, err error) {
+	ids, sizes, err := r.src.ids(ctx, prefixPack, from)
+	if err != nil {
+		return t, err
+	}
+	var packs []listed
+	next := ID{from.Epoch, from.Seq + 1}
+	for i, id := range ids {
+		if id.Epoch != from.Epoch {
+			break
+		}
+		if id != next {
+			return t, damaged(next.pack(), "it is missing, and %s follows", id)
+		}
+		next.Seq++
+		h, err := r.src.head(ctx, id, sizes[i])
+		if err != nil {
+			return t, err
+		}
+		if !until.IsZero() && h.time.After(until) {
+			break
+		}
+		packs = append(packs, listed{ID: id, size: sizes[i], entries: len(h.entries), live: len(h.entries)})
+		if h.settled && !h.gathered {
+			t = tail{packs: slices.Clone(packs), at: h.time, sums: h.sums}
+		}
+	}
+	return t, nil
+}
+
+// choose returns the newest manifest that has this name, or is not after this time; both may be empty.
+func (r *Reader) choose(ctx context.Context, name string, until time.Time) (ID, *manifest, error) {
+	ids, _, err := r.src.ids(ctx, prefixManifest, ID{})
+	if err != nil {
+		return ID{}, nil, err
+	}
+	if len(ids) == 0 {
+		return ID{}, nil, ErrNothing
+	}
+	for _, id := range slices.Backward(ids) {
+		m, err := r.src.manifest(ctx, id)
+		if err != nil {
+			return id, nil, err
+		}
+		if name != "" && m.point != name || !until.IsZero() && m.time.After(until) {
+			continue
+		}
+		return id, m, nil
+	}
+	if name != "" {
+		return ID{}, nil, fmt.Errorf("%w: no point has the name %q", ErrNothing, name)
+	}
+	return ID{}, nil, fmt.Errorf("%w: the oldest is of a later time than %s", ErrNothing, until.UTC().Format(time.RFC3339))
+}
+
+// sites adds every site key of the bucket to the keyring. Where a run died between writing a new key and deleting the old one, the newer one is right.
+func (r *Reader) sites(ctx context.Context) error {
+	var objects []objstore.Object
+	err := r.src.bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(objects, func(a, b objstore.Object) int { return b.Modified.Compare(a.Modified) })
+	for _, o := range objects {
+		name, err := hex.DecodeString(strings.TrimPrefix(o.Name, prefixSites))
+		if err != nil || len(name) != 16 {
+			continue // none of ours
+		}
+		b, err := r.src.read(ctx, o.Name, 0, -1)
+		if errors.Is(err, objstore.ErrNotFound) {
+			continue // it was removed just now
+		} else if err != nil {
+			return err
+		}
+		if _, err := r.ring.OpenSite([16]byte(name), b); err != nil && !errors.Is(err, seal.ErrHasKey) {
+			return damaged(o.Name, "%v", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,303 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"footfall/storage/file"
+	"footfall/storage/objstore"
+)
+
+// Restoring says what to restore, and where to.
+type Restoring struct {
+	Dir   string    // must not exist, or be empty
+	At    time.Time // the newest stand not after this; zero for the newest
+	Point string    // or the point of this name
+	// Salvage goes on where an object is missing or damaged, and lists in the report what is lost.
+	Salvage bool
+	// Finish is called with the directory beside Dir in which the files lie, whole and closed, before it is given its name. May be nil.
+	Finish   func(dir string) error
+	Progress func(done, total int64) // bytes of packs; may be nil
+	Log      *slog.Logger
+	// Dry only looks for what would be restored.
+	Dry bool
+}
+
+// Restored is what was restored, or would be.
+type Restored struct {
+	Point Point    `json:"point"`
+	Packs int      `json:"packs"`
+	Bytes int64    `json:"bytes"`          // of the packs
+	Keys  int      `json:"values"`         // that were written
+	Lost  []string `json:"lost,omitempty"` // what Salvage went on without: an object, and how many values it held
+}
+
+// Restore makes a data directory out of the bucket. Nothing has its name before everything is there, verified and on the disk. The error names the object that is
+// missing or damaged.
+func (r *Reader) Restore(ctx context.Context, job Restoring) (rep Restored, err error) {
+	if job.Progress == nil {
+		job.Progress = func(int64, int64) {}
+	}
+	if err := empty(job.Dir); err != nil {
+		return rep, err
+	}
+	w, err := r.plan(ctx, &job)
+	if err != nil {
+		return rep, err
+	}
+	if job.Dry {
+		return w.rep, nil
+	}
+	if err := r.sites(ctx); err != nil {
+		return rep, err
+	}
+	w.dir = filepath.Clean(job.Dir) + ".restoring"
+	if err := os.RemoveAll(w.dir); err != nil {
+		return rep, err
+	}
+	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		return rep, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(w.dir))
+		}
+	}()
+	if err := w.write(ctx); err != nil {
+		return rep, err
+	}
+	if job.Finish != nil {
+		if err := job.Finish(w.dir); err != nil {
+			return rep, err
+		}
+	}
+	if err := os.Remove(job.Dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return rep, err
+	}
+	if err := errors.Join(file.SyncDir(w.dir), os.Rename(w.dir, job.Dir), file.SyncDir(filepath.Dir(filepath.Clean(job.Dir)))); err != nil {
+		return rep, err
+	}
+	return w.rep, nil
+}
+
+// empty returns an error if there is something in dir.
+func empty(dir string) error {
+	list, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(list) > 0:
+		return fmt.Errorf("restore: %s is not empty: name a directory that does not exist, or move what is in it away", dir)
+	}
+	return nil
+}
+
+// restoring is one restore under way.
+type restoring struct {
+	*Reader
+	job  *Restoring
+	rep  Restored
+	dir  string
+	plan *manifest
+	tail tail
+	sums []byte // of the stand
+	db   *file.DB
+	done int64
+}
+
+// plan finds the stand to restore.
+func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
+	id, m, err := r.choose(ctx, job.Point, job.At)
+	if err != nil {
+		return nil, err
+	}
+	w := &restoring{Reader: r, job: job, plan: m, sums: m.sums}
+	w.rep.Point = m.summary(id)
+	if job.Point == "" {
+		t, err := r.tail(ctx, id, job.At)
+		if err != nil && (!job.Salvage || !errors.Is(err, ErrDamaged)) {
+			return nil, err
+		} else if err != nil {
+			w.rep.Lost = append(w.rep.Lost, fmt.Sprintf("what was uploaded after %s: %v", w.rep.Point.Time.Format(time.RFC3339), err))
+		}
+		if w.tail = t; len(t.packs) > 0 {
+			w.sums = t.sums
+			w.rep.Point = Point{ID: t.packs[len(t.packs)-1].ID, Time: t.at}
+		}
+	}
+	for _, l := range append(m.packs[:len(m.packs):len(m.packs)], w.tail.packs...) {
+		w.rep.Packs++
+		w.rep.Bytes += l.size
+	}
+	w.rep.Point.Size = w.rep.Bytes
+	return w, w.present(ctx)
+}
+
+// present sees to it that all packs of the manifest are there.
+func (w *restoring) present(ctx context.Context) error {
+	ids, sizes, err := w.src.ids(ctx, prefixPack, ID{})
+	if err != nil {
+		return err
+	}
+	have := make(map[ID]int64, len(ids))
+	for i, id := range ids {
+		have[id] = sizes[i]
+	}
+	for _, l := range w.plan.packs {
+		if size, ok := have[l.ID]; w.job.Salvage {
+			break
+		} else if !ok {
+			return damaged(l.ID.pack(), "it is missing: choose an earlier time, or restore what is left with --salvage")
+		} else if size != l.size {
+			return damaged(l.ID.pack(), "it has %d bytes and should have %d: choose an earlier time, or restore what is left with --salvage", size, l.size)
+		}
+	}
+	return nil
+}
+
+// write makes the files in dir.
+func (w *restoring) write(ctx context.Context) error {
+	if err := w.ring.CreateVault(filepath.Join(w.dir, "footfall.vault")); err != nil {
+		return err
+	}
+	db, err := file.Restore(file.Config{Path: filepath.Join(w.dir, "footfall.db"), Logger: w.job.Log}, w.ring.StoreID(), w.plan.format)
+	if err != nil {
+		return err
+	}
+	w.db = db
+	err = w.apply(ctx)
+	if err == nil && len(w.rep.Lost) == 0 {
+		var sums file.Sums
+		if sums, err = db.Sums(); err == nil && string(sums.Encode()) != string(w.sums) {
+			err = fmt.Errorf("%w: what was restored is not what was in the data file then, although every object is whole", ErrDamaged)
+		}
+	}
+	return errors.Join(err, db.Close())
+}
+
+// fetched is a pack that was read, or why it was not.
+type fetched struct {
+	listed
+	tail   bool
+	head   *head
+	values [][]byte
+	sum    hash // of what was read
+	err    error
+}
+
+// apply writes all packs, in their order; some are read ahead.
+func (w *restoring) apply(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	order := make(chan chan *fetched, readAhead)
+	go func() {
+		defer close(order)
+		send := func(l listed, tail bool) bool {
+			c := make(chan *fetched, 1)
+			select {
+			case order <- c:
+			case <-ctx.Done():
+				return false
+			}
+			go func() { c <- w.fetch(ctx, l, tail) }()
+			return true
+		}
+		for _, l := range w.plan.packs {
+			if !send(l, false) {
+				return
+			}
+		}
+		for _, l := range w.tail.packs {
+			if !send(l, true) {
+				return
+			}
+		}
+	}()
+	last := w.plan.last
+	for c := range order {
+		f := <-c
+		if f.err == nil && f.tail {
+			if f.head.prev != last {
+				f.err = damaged(f.ID.pack(), "it does not follow the pack before it")
+			}
+			last = f.sum
+		}
+		if err := w.one(ctx, f); err != nil {
+			return err
+		}
+		w.done += f.size
+		w.job.Progress(w.done, w.rep.Bytes)
+	}
+	return ctx.Err()
+}
+
+// fetch reads a pack.
+func (w *restoring) fetch(ctx context.Context, l listed, tail bool) *fetched {
+	f := &fetched{listed: l, tail: tail}
+	b, err := w.src.read(ctx, l.ID.pack(), 0, -1)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	f.sum = hashOf(b)
+	if !tail && f.sum != l.hash {
+		f.err = damaged(l.ID.pack(), "it is not what the manifest names")
+		return f
+	}
+	if f.head, f.values, f.err = openPack(l.ID.pack(), b, w.src.sealer); f.err == nil && len(f.head.entries) != l.entries {
+		f.err = damaged(l.ID.pack(), "it has %d entries and should have %d", len(f.head.entries), l.entries)
+	}
+	return f
+}
+
+// one writes the entries of a pack that count.
+func (w *restoring) one(ctx context.Context, f *fetched) error {
+	if f.err != nil {
+		broken := errors.Is(f.err, ErrDamaged) || errors.Is(f.err, objstore.ErrNotFound) || errors.Is(f.err, objstore.ErrShort)
+		if !broken || !w.job.Salvage {
+			return f.err
+		}
+		w.rep.Lost = append(w.rep.Lost, fmt.Sprintf("%d values: %v", f.live, f.err))
+		return nil
+	}
+	if f.tail && f.head.gathered {
+		return nil
+	}
+	for from := 0; from < len(f.head.entries); {
+		to, bytes := from, 0
+		for to < len(f.head.entries) && bytes < writeAtOnce && to-from < entriesAtOnce {
+			bytes += len(f.values[to])
+			to++
+		}
+		err := w.db.Commit(ctx, func(tx *file.Tx) error {
+			for i := from; i < to; i++ {
+				e := &f.head.entries[i]
+				switch {
+				case !f.tail && !f.counts(i):
+				case e.size == gone:
+					if err := tx.Delete(e.bucket, e.key); err != nil {
+						return err
+					}
+				default:
+					if err := tx.Put(e.bucket, e.key, f.values[i]); err != nil {
+						return err
+					}
+					w.rep.Keys++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("restore: write %s: %w", f.ID.pack(), err)
+		}
+		from = to
+	}
+	return nil
+}
