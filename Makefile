@@ -5,6 +5,8 @@ STATICCHECK := v0.8.1
 FUZZTIME    ?= 20s
 BENCH       ?= .
 BENCHSTAT   := v0.0.0-20260908200009-22c9c6c9d4da
+VERSITYGW   := v1.8.0
+GOFAKES3    := v1.2.0
 COUNT       ?= 6
 SOAK        ?= 1
 DEMO        ?= --data ./footfall-demo --listen 127.0.0.1:8080
@@ -12,6 +14,7 @@ DEMO        ?= --data ./footfall-demo --listen 127.0.0.1:8080
 GO          ?= go
 TOOLS       := $(CURDIR)/.tools
 CHROMIUM    := chromium chromium-browser google-chrome
+SERVERS     := $(TOOLS)/versitygw-$(VERSITYGW) $(TOOLS)/gofakes3-$(GOFAKES3)
 FAULTS      := ^Test(Crash|Damage|Fail|Fault|Full|Kill)
 
 # The same flags on every machine: a static binary that tells nothing about the place it was built in.
@@ -25,7 +28,7 @@ INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help assets build run test e2e race lint soak bench bench-compare fuzz clean chromium strace
+.PHONY: help assets build run tools test e2e race lint soak bench bench-compare fuzz clean chromium strace
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,21 +50,23 @@ build: assets ## build the binary ./footfall with everything inside
 run: build ## build and serve the demo (DEMO='--data DIR --listen HOST:PORT')
 	./footfall demo $(DEMO)
 
-test: assets chromium strace ## run every test, the browser's too
+tools: $(SERVERS) ## install the S3 servers that tests talk to into .tools (some minutes, once)
+
+test: assets chromium strace tools ## run every test, the browser's too
 	cd assets && npm test --silent
 	$(GO) test -vet=off -timeout 11m ./...
 
-e2e: assets chromium strace ## run only the tests that drive the built binary
+e2e: assets chromium strace tools ## run only the tests that drive the built binary
 	$(GO) test -vet=off -count=1 -timeout 11m ./dashboard/e2e
 
-soak: assets strace ## run the fault tests in their long form, see docs/testing.md (SOAK=3: three times; SOAK=8h: for that long)
+soak: assets strace tools ## run the fault tests in their long form, see docs/testing.md (SOAK=3: three times; SOAK=8h: for that long)
 	@case '$(SOAK)' in *h) unit=3600;; *m) unit=60;; *) unit=0;; esac; n=$$(echo '$(SOAK)' | tr -d hm); began=$$(date +%s); round=0; \
 	while [ $$unit = 0 ] && [ $$round -lt $$n ] || [ $$(($$(date +%s) - began)) -lt $$((n * unit)) ]; do \
 		round=$$((round + 1)); echo "round $$round"; \
 		SOAK=1 $(GO) test -vet=off -v -count=1 -p 1 -timeout 24h -run '$(FAULTS)' ./storage/... ./dashboard/e2e || exit 1; \
 	done
 
-race: assets ## run the tests, but e2e, with the race detector (needs a C compiler)
+race: assets tools ## run the tests, but e2e, with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -vet=off -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
 
 lint: $(TOOLS)/staticcheck-$(STATICCHECK) $(MODULES) ## gofmt, vet, staticcheck, tsc
@@ -73,6 +78,14 @@ lint: $(TOOLS)/staticcheck-$(STATICCHECK) $(MODULES) ## gofmt, vet, staticcheck,
 $(TOOLS)/staticcheck-$(STATICCHECK):
 	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
 	@mv $(TOOLS)/staticcheck $@
+
+$(TOOLS)/versitygw-$(VERSITYGW):
+	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@mv $(TOOLS)/versitygw $@
+
+$(TOOLS)/gofakes3-$(GOFAKES3):
+	GOBIN=$(TOOLS) $(GO) install github.com/johannesboyne/gofakes3/cmd/gofakes3@$(GOFAKES3)
+	@mv $(TOOLS)/gofakes3 $@
 
 bench: build ## measure, against the budgets of the design (BENCH=Budgets: only those; BENCH_EVENTS=1M,10M,100M,shapes: which data)
 	$(GO) test -vet=off -run '^$$' -bench '$(BENCH)' -benchmem -timeout 12h $$($(GO) list ./... | grep -v /workload) ./ingest/workload

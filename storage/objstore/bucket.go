@@ -8,7 +8,7 @@
 //
 // A name is some parts with slashes between them. A part is made of a-z, 0-9, dot, hyphen and underscore and does not begin with a dot: names
 // that every store and every file system takes as they are. See [CheckName]. No name may be the directory of another: a directory
-// cannot keep both "a" and "a/b".
+// cannot keep both "a" and "a/b". What is below probe/ is for finding out what a bucket can do, and nobody else's.
 //
 // # What is created once
 //

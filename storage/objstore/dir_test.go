@@ -128,5 +128,8 @@ func TestDirForeignFiles(t *testing.T) {
 		if err := b.Put(t.Context(), "dir", nil, mode); err == nil {
 			t.Error("an object replaced a directory")
 		}
+		if err := b.Delete(t.Context(), "dir"); err != nil {
+			t.Error(err)
+		}
 	}
 }

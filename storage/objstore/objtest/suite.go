@@ -73,14 +73,14 @@ func mustFail(t *testing.T, err, want error) {
 	}
 }
 
-// Names returns what a listing gives.
+// Names returns what a listing gives, but what buckets themselves keep below probe/.
 func Names(t *testing.T, b objstore.Bucket, prefix, after string) []string {
 	t.Helper()
 	names := []string{}
 	if err := b.List(t.Context(), prefix, after, func(o objstore.Object) error { names = append(names, o.Name); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "probe/") })
 }
 
 func wholeObjects(t *testing.T, b objstore.Bucket) {
@@ -274,7 +274,7 @@ func deleting(t *testing.T, b objstore.Bucket) {
 	if err := b.Delete(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Delete(t.Context(), "nothing", "dir", "no/dir", "a", "dir/b"); err != nil {
+	if err := b.Delete(t.Context(), "nothing", "no/dir", "a", "dir/b", "a"); err != nil {
 		t.Fatal(err)
 	}
 	if have := Names(t, b, "", ""); !slices.Equal(have, []string{"dir/a", "dir/bc"}) {
