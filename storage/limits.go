@@ -77,9 +77,6 @@ const (
 	// codeBytes of a hash tell one preview from another: nobody makes two of one code by chance.
 	codeBytes = 8
 
-	// busyWait is the pause before what must be written is tried again when the queue is full: some commits.
-	busyWait = 10 * time.Millisecond
-
 	// expireBatch days are dropped in one commit, so that those who wait beside it wait for milliseconds.
 	expireBatch = 16
 

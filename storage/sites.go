@@ -54,23 +54,13 @@ func (s *Store) remove(ctx context.Context, id schema.Site) error {
 	if err := s.vault.DestroySite(id); err != nil && !errors.Is(err, seal.ErrNoKey) {
 		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
-	if err := insist(func() error { return s.removeData(ctx, id) }); err != nil {
+	if err := s.removeData(ctx, id); err != nil {
 		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
-	if err := insist(func() error { return s.book.DeleteSite(ctx, id) }); err != nil && !errors.Is(err, account.ErrNotFound) {
+	if err := s.book.DeleteSite(ctx, id); err != nil && !errors.Is(err, account.ErrNotFound) {
 		return fmt.Errorf("remove site: %w; %s", err, goesOn)
 	}
 	return nil
-}
-
-// insist does again what a full queue refuses: what has begun must come to its end, and those who fill the queue give up after a while.
-func insist(do func() error) error {
-	for {
-		if err := do(); !errors.Is(err, file.ErrBusy) {
-			return err
-		}
-		time.Sleep(busyWait)
-	}
 }
 
 const goesOn = "a running server tries again within a minute, and the next start does"
@@ -103,11 +93,11 @@ func (s *Store) reset(ctx context.Context, id schema.Site) error {
 	if err := s.vault.ReplaceSite(id); err != nil {
 		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
-	if err := insist(func() error { return s.removeData(ctx, id) }); err != nil {
+	if err := s.removeData(ctx, id); err != nil {
 		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
 	unmark := func(site *account.Site) { site.Resetting = false }
-	if err := insist(func() error { return s.book.ChangeSite(ctx, id, nil, unmark) }); err != nil {
+	if err := s.book.ChangeSite(ctx, id, nil, unmark); err != nil {
 		return fmt.Errorf("reset site: %w; %s", err, goesOn)
 	}
 	s.resume(id)

@@ -20,7 +20,7 @@ import (
 // after the commit and before those who wait wake up. It must be quick and must not wait for another op.
 //
 // Bulk says that the op is one of many or a large one, such as events. When the disk gets full, bulk ops are refused first, so that there is
-// room for what helps: deletions, and those who log in to look.
+// room for what helps: deletions, and those who log in to look. So are they when many ops wait.
 type Op struct {
 	Write func(*Tx) error
 	Done  func(error)
@@ -75,7 +75,7 @@ func (db *DB) submit(p *Pending) *Pending {
 		p.refused = cause
 	case p.op.Bulk && db.room.full.Load():
 		p.refused = ErrFull
-	case len(db.queue) >= MaxQueued && p.alone == nil:
+	case p.alone == nil && (len(db.queue) >= MaxQueued || p.op.Bulk && len(db.queue) >= MaxQueued-SpareQueued):
 		p.refused = ErrBusy
 	default:
 		db.queue = append(db.queue, p)

@@ -70,7 +70,7 @@ var (
 	ErrDamaged = errors.New("the data file is damaged")
 	// ErrPoisoned means that an earlier commit failed and nothing more is written. It wraps that commit's error.
 	ErrPoisoned = errors.New("a commit failed and nothing more is written")
-	// ErrBusy means that [MaxQueued] changes wait already. Nothing was queued; try again later.
+	// ErrBusy means that [MaxQueued] changes wait already, or for a bulk one that almost so many do. Nothing was queued; try again later.
 	ErrBusy = errors.New("too many changes wait for the disk")
 	// ErrFull means that the disk has no room for a change. Nothing was changed; when there is room the same change is accepted.
 	ErrFull = errors.New("the disk is full")

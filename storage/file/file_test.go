@@ -362,8 +362,16 @@ func TestQueueIsBounded(t *testing.T) {
 	release := stall(db)
 	var done atomic.Int64
 	op := file.Op{Write: func(*file.Tx) error { return nil }, Done: func(error) { done.Add(1) }}
-	for range file.MaxQueued {
-		if p := db.Submit(op); p.Refused() != nil {
+	bulk := op
+	bulk.Bulk = true
+	for i := range file.MaxQueued {
+		next := op // a flood of events leaves room for others
+		if i < file.MaxQueued-file.SpareQueued {
+			next = bulk
+		} else if p := db.Submit(bulk); !errors.Is(p.Refused(), file.ErrBusy) {
+			t.Fatalf("a bulk op behind %d: %v", i, p.Refused())
+		}
+		if p := db.Submit(next); p.Refused() != nil {
 			t.Fatal(p.Refused())
 		}
 	}

@@ -10,6 +10,10 @@ const (
 	// this waiting means that the disk stands still; memory must not grow with its trouble.
 	MaxQueued = 8192
 
+	// SpareQueued of these places are not for bulk ops: a flood of events must not keep a site from being removed, or a person from logging in.
+	// Other ops come one by one from few places, so they do not take them all.
+	SpareQueued = 1024
+
 	// MaxBatchBytes of keys and values go into one commit, so that an import cannot make those who wait beside it
 	// wait for seconds, and a transaction's memory stays bounded. One op may be larger and then goes alone.
 	MaxBatchBytes = 8 << 20
