@@ -56,7 +56,8 @@ func crashSite(i int) string { return []string{"a.example", "b.example"}[i%2] }
 func crashConfig(dir string, now func() time.Time) storage.Config {
 	shares := memory.Divide(0)
 	shares.Cache, shares.Work, shares.OpenDays = 1, 1, 1 // read from the file, always
-	return storage.Config{Dir: filepath.Join(dir, crashData), Key: storage.Key{File: filepath.Join(dir, crashKey)}, Create: true, Now: now, Memory: shares}
+	return storage.Config{Dir: filepath.Join(dir, crashData), Key: storage.Key{File: filepath.Join(dir, crashKey)}, Create: true, Now: now, Memory: shares,
+		LayerRows: 6} // so layers are put down, read at starts, sealed and deleted too
 }
 
 func (r *crashRun) clock() time.Time { return time.Unix(r.now.Load(), 0).UTC() }
