@@ -26,7 +26,7 @@ func (s *Store) putDown(od *openDay) {
 		od.laying, od.retry = false, 0
 		if err != nil {
 			od.retry = 2 * y.Rows()
-			if !errors.Is(err, ErrDayClosed) && s.db.Poisoned() == nil {
+			if !errors.Is(err, ErrDayClosed) && !errors.Is(err, ErrClosed) && s.db.Poisoned() == nil {
 				s.cfg.Logger.Warn("rows of an open day stay in memory", "error", err)
 			}
 		}

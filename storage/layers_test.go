@@ -1,10 +1,12 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -155,6 +157,39 @@ func TestOldJournalIsPutDown(t *testing.T) {
 		if values, layers := journalOf(t, dir); layers != 5 || values != 0 {
 			t.Errorf("%d values and %d layers in the journal", values, layers)
 		}
+	}
+}
+
+// TestCloseWhileRowsArePutDown closes a store in the midst of it. That is no trouble to speak of, nothing is at work afterwards, and the next start has
+// every row.
+func TestCloseWhileRowsArePutDown(t *testing.T) {
+	c := &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	for range 20 {
+		var log bytes.Buffer // not for concurrent use: the race detector tells of who writes after Close
+		dir := t.TempDir()
+		cfg := storage.Config{Dir: dir, Create: true, Now: c.Now, LayerRows: 2, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		s, err := storage.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site := mustSite(t, s)
+		o := mustOpenDay(t, s, site, schema.DateOf(c.now))
+		for i := range uint32(10) {
+			mustAppend(t, s, o, pageview(c.now, 2*i, uint64(i), true, "/"), pageview(c.now, 2*i+1, uint64(i), true, "/a"))
+		}
+		if _, err := s.Append(o, pageview(c.now, 20, 10, true, "/"), pageview(c.now, 21, 10, true, "/a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil || log.Len() > 0 {
+			t.Fatalf("%v, %s", err, log.String())
+		}
+		if s, err = storage.Open(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := total(t, s, site.ID, query.Visits, o.Date, o.Date); got != 22 {
+			t.Errorf("%v visits, want 22", got)
+		}
+		_ = s.Close()
 	}
 }
 

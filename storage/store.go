@@ -340,11 +340,11 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeFiles() error {
-	s.laying.Wait()
 	var errs []error
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
+	s.laying.Wait() // not before: the last commits put rows down too
 	s.tasks.Wait()
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())
