@@ -166,7 +166,7 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, storage.ErrFull):
 		status, retry = http.StatusServiceUnavailable, retryFull
 		fields = wire.FieldErrors{"request": {"the server's disk is full, try again later"}}
-	case errors.Is(err, storage.ErrPoisoned):
+	case errors.Is(err, storage.ErrPoisoned), errors.Is(err, storage.ErrDamaged): // which is said where it is found, not for each event
 		status, retry = http.StatusServiceUnavailable, retryBroken
 		fields = wire.FieldErrors{"request": {"the server cannot store events now, try again later"}}
 	case errors.Is(err, errTransport), errors.Is(err, context.Canceled): // nobody is left to read the answer

@@ -68,7 +68,8 @@ func place(b file.Bucket, key []byte, kind byte) seal.Place {
 }
 
 // OpenDay returns the open day of a site, making it if there is none. While a deletion replaces it the caller waits. Who appends goes on
-// from its Resume, when the rows appended before have ended. Errors: ErrNoSite, ErrBusy.
+// from its Resume, when the rows appended before have ended. Errors: ErrNoSite, ErrBusy; ErrDamaged where its journal cannot be read, since
+// nobody knows then which visits go on.
 func (s *Store) OpenDay(site schema.Site, date schema.Date) (*day.Open, error) {
 	od, err := s.openDay(dayKey{site, date})
 	if err != nil {
@@ -113,10 +114,10 @@ func (s *Store) findDay(key dayKey) (*openDay, error) {
 	var late <-chan time.Time
 	for {
 		s.mu.RLock()
-		od, paused := s.days[key], s.paused[key.site]
+		od, paused, damaged := s.days[key], s.paused[key.site], s.damaged[key]
 		s.mu.RUnlock()
 		if paused == nil {
-			return od, nil
+			return od, damaged
 		}
 		if late == nil {
 			late = time.After(maxPauseWait)

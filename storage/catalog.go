@@ -115,6 +115,11 @@ func (s *Store) datesLocked(site schema.Site) []schema.Date {
 			dates = append(dates, k.date)
 		}
 	}
+	for k := range s.damaged {
+		if _, sealed := s.catalog[site][k.date]; k.site == site && !sealed {
+			dates = append(dates, k.date)
+		}
+	}
 	slices.Sort(dates)
 	return dates
 }
@@ -128,6 +133,9 @@ func (s *Store) allDays() []dayKey {
 		sites[site] = true
 	}
 	for k := range s.days {
+		sites[k.site] = true
+	}
+	for k := range s.damaged {
 		sites[k.site] = true
 	}
 	var out []dayKey
@@ -230,7 +238,11 @@ type publication struct {
 func (s *Store) prepare(key dayKey, views ...*day.View) (*publication, error) {
 	s.mu.RLock()
 	e, sealed := s.catalog[key.site][key.date]
+	damaged := s.damaged[key]
 	s.mu.RUnlock()
+	if damaged != nil {
+		return nil, damaged
+	}
 	if sealed {
 		v, err := s.readSealed(key, e) // not from the cache: its columns would stay there
 		if err != nil {

@@ -46,6 +46,7 @@ const (
 	doVault   = "put footfall.vault back from the newest copy: without its keys the data cannot be read"
 	doDay     = "the other days are whole; put footfall.db back from a copy to have this one too, or export the others into a new directory"
 	doOpen    = "put footfall.db back from a copy: a start fails on this"
+	doJournal = "the other days are whole, but this one can be neither read nor added to once the server starts anew; put footfall.db back from a copy"
 	doNothing = "nothing: it only takes room, and whoever reads the days does not see it; please report it, it should not be there"
 )
 

@@ -184,7 +184,7 @@ func (c *checker) journal() error {
 			return nil
 		}
 		delete(rows, run.key)
-		return c.confirm(run.key, doOpen, run.end(), func() error { return c.rehearse(run.key) })
+		return c.confirm(run.key, doJournal, run.end(), func() error { return c.rehearse(run.key) })
 	}
 	err := c.s.db.Scan(c.ctx, file.Journal, nil, func(key, value []byte) error {
 		c.show(c.done + int64(len(value)))
@@ -207,7 +207,7 @@ func (c *checker) journal() error {
 		return err
 	}
 	for k, n := range rows { // days that had no value
-		if err := c.confirm(k, doOpen, c.s.rehearsal(k, n).end(), func() error { return c.rehearse(k) }); err != nil {
+		if err := c.confirm(k, doJournal, c.s.rehearsal(k, n).end(), func() error { return c.rehearse(k) }); err != nil {
 			return err
 		}
 	}
@@ -274,7 +274,7 @@ type rehearsal struct {
 func (s *Store) rehearsal(k dayKey, before int) *rehearsal {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	r := &rehearsal{key: k, od: s.days[k], before: before}
+	r := &rehearsal{key: k, od: s.days[k], before: before, err: s.damaged[k]}
 	if r.od != nil {
 		r.day = r.od.open.Rehearse()
 		r.reads = &replaying{into: r.day, sealer: r.od.sealer, fetch: r.od.fetch}
@@ -295,7 +295,7 @@ func (r *rehearsal) end() error {
 		r.err = r.reads.end()
 	}
 	switch {
-	case r.od == nil:
+	case r.od == nil && r.err == nil:
 		return fmt.Errorf("%w: the journal has values of a day that is not open", ErrDamaged)
 	case r.err == nil && r.day.Rehearsed() < r.before:
 		return fmt.Errorf("%w: the journal has %d rows, memory has %d", ErrDamaged, r.day.Rehearsed(), r.before)

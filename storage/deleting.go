@@ -168,8 +168,11 @@ func (s *Store) withCuts(key dayKey, d *Deletion, do func(*cuts) error) error {
 	s.mu.RLock()
 	e, sealed := s.catalog[key.site][key.date]
 	c := &cuts{od: s.days[key]}
+	err := s.damaged[key]
 	s.mu.RUnlock()
-	var err error
+	if err != nil {
+		return err
+	}
 	if sealed {
 		v, err := s.readSealed(key, e) // not from the cache: its columns would stay there
 		if err != nil {

@@ -188,11 +188,14 @@ func (in *inspector) selected(k dayKey) bool {
 func (in *inspector) day(k dayKey) error {
 	in.s.mu.RLock()
 	e, sealed := in.s.catalog[k.site][k.date]
-	open := in.s.days[k]
+	open, damaged := in.s.days[k], in.s.damaged[k]
 	in.s.mu.RUnlock()
 	d := in.days[k]
 	if d == nil { // it began after the sizes were read
 		return nil
+	}
+	if damaged != nil {
+		return damaged
 	}
 	counted := *d
 	for _, n := range in.s.Folded(k.site, k.date, k.date) {

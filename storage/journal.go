@@ -106,15 +106,22 @@ func (od *openDay) replayed(r *replaying) error {
 	return nil
 }
 
-// replay brings back the open days from the journal.
+// replay brings back the open days from the journal. One that is damaged is set aside.
 func (s *Store) replay(ctx context.Context) error {
 	var od *openDay
-	var r *replaying
+	var r *replaying // nil: what follows of the day is passed over
+	judge := func(err error) error {
+		if err = dated(od, dataError(err)); errors.Is(err, ErrDamaged) {
+			s.setAside(od, err)
+			r, err = nil, nil
+		}
+		return err
+	}
 	end := func() error {
 		if r == nil {
 			return nil
 		}
-		return dated(od, od.replayed(r))
+		return judge(od.replayed(r))
 	}
 	err := s.db.Scan(ctx, file.Journal, nil, func(key, value []byte) error {
 		if len(key) < 8 {
@@ -135,8 +142,11 @@ func (s *Store) replay(ctx context.Context) error {
 			}
 			r = od.replaying()
 		}
+		if r == nil {
+			return nil
+		}
 		if err := r.entry(key, value); err != nil {
-			return dated(od, err)
+			return judge(err)
 		}
 		return dated(od, s.lighten(ctx, od, r))
 	})
@@ -144,6 +154,16 @@ func (s *Store) replay(ctx context.Context) error {
 		return err
 	}
 	return end()
+}
+
+// setAside takes note of an open day that cannot be read. It must not keep other days and other sites from starting; but an answer without what it
+// held would be wrong, and events could not go on with its visits. What is left of it in the file stays: the vault may be the one that is wrong.
+func (s *Store) setAside(od *openDay, err error) {
+	s.cfg.Logger.Error("an open day is damaged: it cannot be read, and takes no more events", "site", od.open.Site, "date", od.open.Date, "error", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.days, od.key())
+	s.damaged[od.key()] = err
 }
 
 func dated(od *openDay, err error) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/day"
+	"footfall/storage/file"
 	"footfall/storage/query"
 	"footfall/storage/schema"
 )
@@ -218,5 +221,207 @@ func TestTightMemoryPutsRowsDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustAppend(t, s, o, pageview(c.now, 0, 1, false, "/"))
+	}
+}
+
+// TestADamagedOpenDayAlone damages what the file has of an open day, in a value and in a layer. The store opens, and answers all that does not ask for
+// that day; the day itself is an error wherever it is asked for or would be added to, never a smaller number. The next day takes events again.
+// When the bytes are as they were, so is everything.
+func TestADamagedOpenDayAlone(t *testing.T) {
+	ctx := t.Context()
+	for name, which := range map[string]func(key []byte) bool{
+		"value":             func(key []byte) bool { return len(key) == 16 },
+		"layer":             func(key []byte) bool { return len(key) == 20 && binary.BigEndian.Uint64(key[8:]) == 0 },
+		"value of no place": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := &clock{time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC)}
+			var s *storage.Store
+			open := func() {
+				t.Helper()
+				var err error
+				if s, err = storage.Open(ctx, storage.Config{Dir: dir, Create: true, Now: c.Now, LayerRows: 20}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			open()
+			defer func() { _ = s.Close() }()
+			mine := mustSite(t, s)
+			other, err := s.AddSite(ctx, "other.example.com", "Europe/Berlin")
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill := func() (o *day.Open) {
+				for _, site := range []account.Site{mine, other} {
+					o = mustOpenDay(t, s, site, schema.DateOf(c.now))
+					for i := range uint32(25) {
+						mustAppend(t, s, o, pageview(c.now, i, uint64(i), true, "/"))
+					}
+				}
+				return o
+			}
+			yesterday := fill().Date
+			c.now = c.now.Add(24 * time.Hour)
+			if _, err := s.Maintain(ctx, c.now); err != nil {
+				t.Fatal(err)
+			}
+			today := fill().Date
+			_ = s.Close()
+			open()
+			var key, before []byte
+			if which == nil {
+				key = append(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(mine.ID)), uint32(today)^1<<31), "what"...)
+			} else if err := s.DB().Scan(ctx, file.Journal, nil, func(k, v []byte) error {
+				if before == nil && which(k) && binary.BigEndian.Uint32(k) == uint32(mine.ID) {
+					key, before = bytes.Clone(k), bytes.Clone(v)
+				}
+				return nil
+			}); err != nil || before == nil {
+				t.Fatal("there is none", err)
+			}
+			err = s.Tamper(ctx, func(tx *file.Tx) error {
+				wrong := append(bytes.Clone(before), 1)
+				return tx.Put(file.Journal, key, wrong)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close()
+			open()
+
+			for _, q := range []struct {
+				site        account.Site
+				first, last schema.Date
+				want        float64
+			}{{mine, yesterday, yesterday, 25}, {other, yesterday, today, 50}} {
+				if got := total(t, s, q.site.ID, query.Events, q.first, q.last); got != q.want {
+					t.Errorf("%v events, want %v", got, q.want)
+				}
+			}
+			days, err := mine.Calendar()
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := s.Import(mine.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			more := day.NewOpen(mine.ID, today, days.Start(today))
+			if err := more.Apply([]day.Row{pageview(c.now, 0, 1, true, "/")}); err != nil {
+				t.Fatal(err)
+			}
+			for what, do := range map[string]func() error{
+				"query": func() error {
+					_, err := s.Query(ctx, query.Query{Site: mine.ID, Range: query.Days(yesterday, today, days), Metrics: []query.Metric{query.Events}})
+					return err
+				},
+				"export": func() error {
+					return s.Export(ctx, mine.ID, yesterday, today, func(uint32, *schema.Attributes, *day.Event) error { return nil })
+				},
+				"open day": func() error { _, err := s.OpenDay(mine.ID, today); return err },
+				"import":   func() error { return in.Add(ctx, more.View()) },
+				"preview": func() error {
+					_, err := s.PreviewDelete(ctx, storage.Deletion{Site: mine.ID, Range: ever}, nil)
+					return err
+				},
+				"check": func() error { return s.Check(ctx, nil) },
+			} {
+				if err := do(); !errors.Is(err, storage.ErrDamaged) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if err := in.Abort(); err != nil {
+				t.Error(err)
+			}
+			if f := storage.Faults(s.Check(ctx, nil)); which != nil && len(f) != 1 || !strings.HasPrefix(f[len(f)-1].Place, "site 1, ") {
+				t.Errorf("faults: %v", f)
+			}
+			seen, err := s.Inspect(ctx, storage.Selection{Days: true}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range seen.Days {
+				if d.Damaged != (d.Site == mine.ID && d.Date == today.String()) {
+					t.Errorf("inspect: %+v", d)
+				}
+			}
+
+			c.now = c.now.Add(24 * time.Hour)
+			if _, err := s.Maintain(ctx, c.now); err != nil {
+				t.Error(err)
+			}
+			fill()
+			if got := total(t, s, mine.ID, query.Events, today+1, today+1); got != 25 {
+				t.Errorf("%v events of the next day, want 25", got)
+			}
+			err = s.Tamper(ctx, func(tx *file.Tx) error {
+				if before == nil {
+					return tx.Delete(file.Journal, key)
+				}
+				return tx.Put(file.Journal, key, before)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close()
+			open()
+			if got := total(t, s, mine.ID, query.Events, yesterday, today+1); got != 75 {
+				t.Errorf("%v events with the day put back, want 75", got)
+			}
+			if err := s.Check(ctx, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestADamagedOpenDayEnds drops damaged open days with their retention, and with their site's data.
+func TestADamagedOpenDayEnds(t *testing.T) {
+	for name, end := range map[string]func(*storage.Store, *clock, schema.Site) error{
+		"retention": func(s *storage.Store, c *clock, site schema.Site) error {
+			for range 10 {
+				c.now = c.now.Add(24 * time.Hour)
+				if _, err := s.Maintain(context.Background(), c.now); err != nil {
+					return err
+				}
+			}
+			_, err := s.SetRetention(context.Background(), site, 7, "test")
+			return err
+		},
+		"reset": func(s *storage.Store, _ *clock, site schema.Site) error {
+			return s.ResetSite(context.Background(), site, "test")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := &clock{time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC)}
+			s := mustOpen(t, dir, c)
+			site := mustSite(t, s)
+			o := mustOpenDay(t, s, site, schema.DateOf(c.now))
+			mustAppend(t, s, o, pageview(c.now, 0, 1, true, "/"))
+			key := append(dayKeyOf(t, site.ID, o.Date.String()), make([]byte, 8)...)
+			if err := s.Tamper(t.Context(), func(tx *file.Tx) error { return tx.Put(file.Journal, key, []byte("what")) }); err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close()
+			s = mustOpen(t, dir, c)
+			if _, err := s.OpenDay(site.ID, o.Date); !errors.Is(err, storage.ErrDamaged) {
+				t.Fatal(err)
+			}
+			if err := end(s, c, site.ID); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Check(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+			if _, _, some := s.Span(site.ID); some {
+				t.Error("the day is still there")
+			}
+			_ = s.Close()
+			if values, layers := journalOf(t, dir); values+layers != 0 {
+				t.Errorf("%d values and %d layers are left", values, layers)
+			}
+		})
 	}
 }

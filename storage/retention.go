@@ -98,6 +98,11 @@ func (s *Store) expire(ctx context.Context, site account.Site, now time.Time) er
 	for date := range s.catalog[site.ID] {
 		over = append(over, dayKey{site.ID, date})
 	}
+	for k := range s.damaged { // never to be sealed
+		if k.site == site.ID {
+			over = append(over, k)
+		}
+	}
 	s.mu.RUnlock()
 	over = append(over, s.drops.keys(site.ID)...)
 	over = slices.DeleteFunc(over, func(k dayKey) bool { return k.date >= first })
@@ -114,13 +119,23 @@ func (s *Store) expire(ctx context.Context, site account.Site, now time.Time) er
 	return nil
 }
 
-// dropDays removes sealed days and their counts of dropped events in one commit.
+// dropDays removes sealed days, damaged ones and their counts of dropped events in one commit.
 func (s *Store) dropDays(ctx context.Context, days []dayKey) error {
+	damaged := map[dayKey]bool{} // the others may have an open part that waits for room
+	s.mu.RLock()
+	for _, k := range days {
+		damaged[k] = s.damaged[k] != nil
+	}
+	s.mu.RUnlock()
 	return s.db.Submit(file.Op{
 		Write: func(tx *file.Tx) error {
 			for _, k := range days {
 				prefix := dayPrefix(k.site, k.date)
-				if err := errors.Join(tx.DeletePrefix(file.Catalog, prefix), tx.DeletePrefix(file.Days, prefix)); err != nil {
+				err := errors.Join(tx.DeletePrefix(file.Catalog, prefix), tx.DeletePrefix(file.Days, prefix))
+				if damaged[k] {
+					err = errors.Join(err, tx.DeletePrefix(file.Journal, prefix))
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -133,6 +148,7 @@ func (s *Store) dropDays(ctx context.Context, days []dayKey) error {
 			s.mu.Lock()
 			for _, k := range days {
 				s.dropEntryLocked(k)
+				delete(s.damaged, k)
 			}
 			s.mu.Unlock()
 			for _, k := range days {

@@ -141,6 +141,7 @@ func (s *Store) forget(id schema.Site) {
 			delete(s.days, k)
 		}
 	}
+	maps.DeleteFunc(s.damaged, func(k dayKey, _ error) bool { return k.site == id })
 	s.mu.Unlock()
 	for _, date := range dates {
 		s.cache.drop(dayKey{id, date})

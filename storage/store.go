@@ -135,6 +135,7 @@ type Store struct {
 	removed map[schema.Site]bool          // take no new open day: a row of theirs would outlive the site in the journal
 	paused  map[schema.Site]chan struct{} // whose open days are being replaced; closed when they are
 	gone    map[dayKey]uint32             // last generation of sealed days that are no more
+	damaged map[dayKey]error              // open days whose journal Open could not read: whoever asks for one, or would add to it, is told
 
 	outdated []dayKey // sealed days in the form of an older version, which are written anew
 
@@ -183,7 +184,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
-		paused: map[schema.Site]chan struct{}{}, gone: map[dayKey]uint32{},
+		paused: map[schema.Site]chan struct{}{}, gone: map[dayKey]uint32{}, damaged: map[dayKey]error{},
 	}
 	s.cache = newCache(s.cacheLimit)
 	s.engine = query.NewEngine(s, cfg.Memory.Queries)
@@ -468,8 +469,13 @@ func (s *Store) Days(site schema.Site, first, last schema.Date) ([]query.Day, er
 			continue
 		}
 		e, sealed := s.catalog[site][date]
-		open := s.days[dayKey{site, date}]
-		out = append(out, query.Day{Date: date, Views: func() ([]*day.View, func(), error) { return s.views(site, date, e, sealed, open) }})
+		open, damaged := s.days[dayKey{site, date}], s.damaged[dayKey{site, date}]
+		out = append(out, query.Day{Date: date, Views: func() ([]*day.View, func(), error) {
+			if damaged != nil {
+				return nil, nil, damaged
+			}
+			return s.views(site, date, e, sealed, open)
+		}})
 	}
 	return out, nil
 }
@@ -500,8 +506,11 @@ func (s *Store) views(site schema.Site, date schema.Date, e entry, sealed bool, 
 func (s *Store) freshViews(key dayKey) (views []*day.View, err error) {
 	s.mu.RLock()
 	e, sealed := s.catalog[key.site][key.date]
-	open := s.days[key]
+	open, damaged := s.days[key], s.damaged[key]
 	s.mu.RUnlock()
+	if damaged != nil {
+		return nil, damaged
+	}
 	if sealed {
 		v, err := s.readSealed(key, e)
 		if err != nil {
