@@ -56,6 +56,7 @@ func (s *Store) measure() {
 // rest gives memory back to the system when nobody has asked for a while.
 func (s *Store) rest(now time.Time) {
 	if now.Unix()-s.asked.Load() >= int64(idle/time.Second) && s.cache.clear() {
+		s.db.Rest()
 		debug.FreeOSMemory()
 	}
 }

@@ -328,6 +328,7 @@ func (s *Store) load(ctx context.Context) (err error) {
 	if err := s.loadWatch(); err != nil {
 		return dataError(err)
 	}
+	defer s.db.Rest()
 	return dataError(s.replay(ctx))
 }
 

@@ -222,6 +222,15 @@ type Stats struct {
 	Slow    uint64 // reads that took more than a second
 }
 
+// Rest lets go of the pages of the file that were read. They stay in the page cache, as long as nobody wants the memory, but no longer count as ours:
+// opening walks through the whole file.
+func (db *DB) Rest() {
+	_ = db.viewIn(func(h *handle, tx *bolt.Tx) error { // inside of which the mapping does not move
+		unmapped(h.bolt.Info().Data, tx.Size())
+		return nil
+	})
+}
+
 // Stats returns the current numbers.
 func (db *DB) Stats() Stats {
 	s := Stats{Commits: db.commits.Load(), Ops: db.ops.Load(), Slow: db.slow.Load()}

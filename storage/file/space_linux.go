@@ -45,3 +45,8 @@ func keepsBlocks(f *os.File) bool {
 	}
 	return true
 }
+
+// unmapped tells the system that size bytes of the mapping at base are not needed for now.
+func unmapped(base uintptr, size int64) {
+	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, base, uintptr(size), syscall.MADV_DONTNEED)
+}

@@ -16,3 +16,5 @@ var errNoPromise = errors.New("no blocks ahead here")
 func allocate(*os.File, int64, int64) error { return errNoPromise }
 
 func keepsBlocks(*os.File) bool { return false }
+
+func unmapped(uintptr, int64) {}

@@ -13,9 +13,6 @@ const (
 	// maxHead bytes of a pack's head: entries of a few dozen bytes each, for packTarget bytes of the smallest values.
 	maxHead = 8 << 20
 
-	// maxManifest bytes: 100,000 packs of some forty bytes, which is more than fifty years of nightly ones.
-	maxManifest = 16 << 20
-
 	// maxName bytes of a point's name: it is typed by people.
 	maxName = 64
 
