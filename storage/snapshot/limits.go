@@ -35,6 +35,9 @@ const (
 	firstPause = time.Second
 	lastPause  = 8 * time.Second
 
+	// lastEpoch is the longest wait where each try claims an epoch, such as with a data file that cannot be read.
+	lastEpoch = 10 * time.Minute
+
 	// lastUpload is how long the end of the program waits for what is left: service managers kill after some ninety seconds, people earlier.
 	lastUpload = 10 * time.Second
 

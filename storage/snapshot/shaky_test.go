@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 
 	"footfall/storage/objstore"
@@ -21,4 +22,25 @@ func (s *shaky) Put(ctx context.Context, name string, body []byte, mode objstore
 	}
 	s.bytes.Add(int64(len(body)))
 	return s.Bucket.Put(ctx, name, body, mode)
+}
+
+func (s *shaky) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	if s.down.Load() {
+		return nil, &objstore.Error{Op: "get", Name: name, Kind: objstore.ErrTemporary}
+	}
+	return s.Bucket.Get(ctx, name, offset, length)
+}
+
+func (s *shaky) List(ctx context.Context, prefix, after string, fn func(objstore.Object) error) error {
+	if s.down.Load() {
+		return &objstore.Error{Op: "list", Name: prefix, Kind: objstore.ErrTemporary}
+	}
+	return s.Bucket.List(ctx, prefix, after, fn)
+}
+
+func (s *shaky) Delete(ctx context.Context, names ...string) error {
+	if s.down.Load() {
+		return &objstore.Error{Op: "delete", Name: names[0], Kind: objstore.ErrTemporary}
+	}
+	return s.Bucket.Delete(ctx, names...)
 }

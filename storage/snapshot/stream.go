@@ -111,12 +111,17 @@ func (s *Stream) Run(ctx context.Context) {
 	defer close(s.done)
 	defer s.set(func(st *Status) { st.State = Stopped })
 	for pause := firstPause; ctx.Err() == nil; {
+		before := s.Status().Epoch
 		err := s.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		state, wait := Waiting, time.After(pause)
-		pause = min(2*pause, lastPause)
+		if pause *= 2; s.Status().Epoch == before {
+			pause = min(pause, lastPause)
+		} else {
+			pause = min(pause, lastEpoch) // the bucket was there: what failed is on this side
+		}
 		if errors.Is(err, ErrFenced) || errors.Is(err, ErrForeign) {
 			state, wait, pause = Fenced, nil, firstPause
 		}
@@ -219,6 +224,7 @@ func (s *Stream) session(ctx context.Context) error {
 	if w.epoch, err = s.claim(ctx); err != nil {
 		return err
 	}
+	s.set(func(st *Status) { st.Epoch = w.epoch })
 	if err := w.putKeys(ctx); err != nil {
 		return err
 	}
@@ -227,7 +233,7 @@ func (s *Stream) session(ctx context.Context) error {
 	}
 	w.feed = s.cfg.DB.Follow(len(w.index.where) == 0)
 	defer w.feed.Stop()
-	s.set(func(st *Status) { st.State, st.Epoch = Copying, w.epoch })
+	s.set(func(st *Status) { st.State = Copying })
 	if len(w.index.where) > 0 {
 		if err := w.compare(ctx); err != nil {
 			return err

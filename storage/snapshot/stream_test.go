@@ -313,6 +313,46 @@ func TestEachByteOnce(t *testing.T) {
 	}
 }
 
+// While the bucket is away the stream waits and says so; what changes meanwhile goes up once when it is back, however often it changed.
+func TestOutage(t *testing.T) {
+	a := newAppliance(t, 7)
+	b := &shaky{Bucket: mustDir(t)}
+	if err := a.vault.CreateSite(1); err != nil {
+		t.Fatal(err)
+	}
+	a.work(t, 50)
+	s, stop := a.stream(t, b)
+	defer stop()
+	await(t, s)
+	b.down.Store(true)
+	before := a.commits
+	if err := a.vault.DestroySite(1); err != nil {
+		t.Fatal(err)
+	}
+	a.work(t, 300)
+	state(t, s, snapshot.Waiting)
+	if st := s.Status(); st.Error == "" || st.Settled {
+		t.Errorf("%+v", st)
+	}
+	b.bytes.Store(0)
+	b.down.Store(false)
+	await(t, s)
+	size := 0
+	for _, v := range a.content {
+		size += len(v)
+	}
+	if n := b.bytes.Load(); n > int64(size)*11/10+20_000 {
+		t.Errorf("%d bytes went up for %d that there are", n, size)
+	}
+	if got := a.restore(t, b, snapshot.Restoring{}); got != a.commits || got == before {
+		t.Errorf("restored commit %d of %d", got, a.commits)
+	}
+	keys := 0
+	if err := b.List(t.Context(), "v1/sites/", "", func(objstore.Object) error { keys++; return nil }); err != nil || keys != 0 {
+		t.Errorf("%d keys of removed sites, %v", keys, err)
+	}
+}
+
 // A copy of the directory does not write where the first one does, until it is told to; then the first one stops.
 func TestFencing(t *testing.T) {
 	a := newAppliance(t, 4)
