@@ -26,6 +26,7 @@ import (
 type Compacted struct {
 	Before, After int64         // bytes of the file
 	Held          time.Duration // how long changes had to wait at its end
+	Late          int64         // bytes that were copied meanwhile
 }
 
 // Wasteful tells whether so much of the file is free that a compaction is worth it.
@@ -34,8 +35,8 @@ func (s Stats) Wasteful() bool {
 }
 
 // Compact makes the file as small as its content. It calls progress, which may be nil, with bytes. Changes and reads go on meanwhile.
-// Errors, with nothing changed: [ErrCompacting], [ErrFull] where there is no room for the copy, [ErrPoisoned], [ErrClosed],
-// [ErrDamaged], or that of ctx.
+// Errors, with nothing changed: [ErrCompacting], [ErrFull] where there is no room for the copy, or not for it and events, [ErrBusy]
+// where so much changes that a copy is never done, [ErrPoisoned], [ErrClosed], [ErrDamaged], or that of ctx.
 func (db *DB) Compact(ctx context.Context, progress func(done, total int64)) (Compacted, error) {
 	ctx, end, err := db.beginCompaction(ctx)
 	if err != nil {
@@ -46,8 +47,11 @@ func (db *DB) Compact(ctx context.Context, progress func(done, total int64)) (Co
 		progress = func(int64, int64) {}
 	}
 	before := db.Stats()
-	c := &compaction{db: db, done: Compacted{Before: before.Size}}
+	c := &compaction{db: db, done: Compacted{Before: before.Size}, full: db.Full() != nil}
 	if err := c.run(ctx, before.Size-before.Tail-before.Free, progress); err != nil {
+		if full(err) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		return Compacted{}, fmt.Errorf("compact data file: %w", err)
 	}
 	c.done.After = db.Stats().Size
@@ -78,32 +82,35 @@ func (db *DB) beginCompaction(ctx context.Context) (_ context.Context, end func(
 	}, nil
 }
 
-// changed are the keys that commits have set or removed since they were last taken.
+// changed are the keys that commits have set or removed since they were last taken, with the sizes of their values.
 type changed struct {
-	mu   sync.Mutex
-	keys map[string]struct{} // bucket and key
+	mu    sync.Mutex
+	keys  map[string]int // by bucket and key
+	bytes int            // of values
 }
 
 func (c *changed) add(changes []change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range changes {
-		c.keys[string(append([]byte{byte(ch.bucket)}, ch.key...))] = struct{}{}
+		name := string(append([]byte{byte(ch.bucket)}, ch.key...))
+		c.bytes += len(ch.value) - c.keys[name]
+		c.keys[name] = len(ch.value)
 	}
 }
 
-func (c *changed) take() map[string]struct{} {
+func (c *changed) take() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	keys := c.keys
-	c.keys = map[string]struct{}{}
+	c.keys, c.bytes = map[string]int{}, 0
 	return keys
 }
 
-func (c *changed) count() int {
+func (c *changed) count() (keys, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.keys)
+	return len(c.keys), c.bytes
 }
 
 // compaction is the making of one copy.
@@ -116,12 +123,17 @@ type compaction struct {
 	news  *changed
 	done  Compacted
 
+	full   bool // events were refused when it began
+	last   bool // it holds up the writer
 	broken bool // bbolt panicked with the copy
 }
 
+// errBehind means that more has changed than the writer may be held up for.
+var errBehind = errors.New("the copy is behind")
+
 func (c *compaction) run(ctx context.Context, live int64, progress func(done, total int64)) (err error) {
 	db := c.db
-	if c.to, err = newCopy(db.path, (live+live/20)/pageSize*pageSize, mapSize(live)); err != nil {
+	if c.to, err = newCopy(db.now.Load().file, db.path, (live+live/20)/pageSize*pageSize, copySpare+doubtfulSpare, db.mapping(live)); err != nil {
 		return err
 	}
 	defer func() {
@@ -129,7 +141,7 @@ func (c *compaction) run(ctx context.Context, live int64, progress func(done, to
 			err = errors.Join(err, c.discard())
 		}
 	}()
-	c.news = &changed{keys: map[string]struct{}{}}
+	c.news = &changed{keys: map[string]int{}}
 	db.watchers.join(c.news)
 	defer db.watchers.leave(c.news)
 	err = c.guard(func() error {
@@ -139,22 +151,23 @@ func (c *compaction) run(ctx context.Context, live int64, progress func(done, to
 		if err := c.copyAll(ctx, live, progress); err != nil {
 			return err
 		}
-		for range catchUps {
-			if c.news.count() <= lastRound {
-				break
-			}
-			if err := c.copyAgain(ctx); err != nil {
-				return err
-			}
-		}
 		_, err := survey(c.to.file, db.newest)
 		return err
 	})
-	if err != nil {
-		return err
+	for range catchUps {
+		if err != nil {
+			return err
+		}
+		err = db.alone(func() error { return c.guard(func() error { return c.finish(ctx) }) })
+		if err != errBehind {
+			return err
+		}
+		err = c.guard(func() error { return c.copyAgain(ctx) })
 	}
-	return db.alone(func() error { return c.guard(func() error { return c.finish(ctx) }) })
+	return errTooBusy
 }
+
+var errTooBusy = fmt.Errorf("%w: the copy never gets done, try again when there is less to do", ErrBusy)
 
 // guard turns a panic of bbolt into an error.
 func (c *compaction) guard(fn func() error) (err error) {
@@ -206,9 +219,6 @@ func (c *compaction) copyAll(ctx context.Context, live int64, progress func(done
 	var done int64
 	for b := Meta; b <= Audit; b++ {
 		err := c.db.Scan(ctx, b, nil, func(key, value []byte) error {
-			if c.news.count() > maxNews {
-				return errors.New("too much changes meanwhile: try again when there is less to do")
-			}
 			done += int64(len(key) + len(value))
 			progress(min(done, live), live)
 			return c.set(b, key, value)
@@ -243,6 +253,9 @@ func (c *compaction) copyAgain(ctx context.Context) error {
 
 // set makes the copy hold value under key, or nothing where value is nil. Both are kept until they are written.
 func (c *compaction) set(b Bucket, key, value []byte) (err error) {
+	if news, _ := c.news.count(); news > maxNews {
+		return errTooBusy
+	}
 	if c.tx == nil {
 		if c.tx, err = c.to.bolt.Begin(true); err != nil {
 			return err
@@ -266,6 +279,9 @@ func (c *compaction) set(b Bucket, key, value []byte) (err error) {
 	case had && !has:
 		c.sums.flip(b, key, -1)
 	}
+	if c.last {
+		c.done.Late += int64(len(key) + len(value))
+	}
 	if c.bytes += len(key) + len(value); c.bytes >= copyBatch {
 		return c.flush()
 	}
@@ -279,18 +295,22 @@ func (c *compaction) flush() error {
 	}
 	tx := c.tx
 	c.tx = nil
-	if err := tx.Commit(); err != nil {
+	if err := tx.Commit(); err != nil || c.last { // then it is synced at the end
 		return err
+	}
+	if c.db.Full() != nil && !c.full {
+		return fmt.Errorf("%w: events need the room that the copy takes", ErrFull)
 	}
 	return c.to.bolt.Sync()
 }
 
-// finish makes the copy whole and the file of the DB. It runs on the committing goroutine, so no commit comes in between.
+// finish makes the copy whole and the file of the DB, or returns errBehind. It runs on the committing goroutine, so no commit comes in between.
 func (c *compaction) finish(ctx context.Context) error {
 	db, began := c.db, time.Now()
-	if err := db.Poisoned(); err != nil {
-		return err
+	if keys, bytes := c.news.count(); keys > lastRound || bytes > lastBytes {
+		return errBehind
 	}
+	c.last = true
 	if err := c.copyAgain(ctx); err != nil {
 		return err
 	}
@@ -337,11 +357,11 @@ func cause(ctx context.Context, err error) error {
 // copyPath is where a copy is made. Whoever holds the lock of the file at path owns it.
 func copyPath(path string) string { return path + ".copy" }
 
-// newCopy makes an empty file with room for size bytes on the disk that is to take the place of the one at path. It is locked
-// and not synced before [handle.seal].
-func newCopy(path string, size int64, mapping int) (h *handle, err error) {
-	if free, ok := diskFree(filepath.Dir(path)); ok && free < size+copySpare {
-		return nil, fmt.Errorf("%w: the copy needs %d MB and %d MB are free", ErrFull, (size+copySpare)>>20, free>>20)
+// newCopy makes an empty file with room for size bytes, and spare ones beside it, on the disk that is to take the place of old, which is at
+// path: it has the same owner. It is locked and not synced before [handle.seal].
+func newCopy(old *os.File, path string, size, spare int64, mapping int) (h *handle, err error) {
+	if free, ok := diskFree(filepath.Dir(path)); ok && free < size+spare {
+		return nil, fmt.Errorf("%w: the copy needs %d MB and %d MB are free", ErrFull, (size+spare)>>20, free>>20)
 	}
 	f, err := os.OpenFile(copyPath(path), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -356,13 +376,16 @@ func newCopy(path string, size int64, mapping int) (h *handle, err error) {
 	if err := lock(f); err != nil {
 		return nil, err
 	}
+	if err := giveTo(f, old); err != nil {
+		return nil, err
+	}
 	opts := options(mapping)
 	opts.NoSync = true
 	if h, err = openHandle(path, f, opts); err != nil {
 		return nil, err
 	}
 	if err := allocate(f, 0, size); err != nil && !errors.Is(err, errNoPromise) {
-		if errors.Is(err, syscall.ENOSPC) {
+		if full(err) {
 			err = fmt.Errorf("%w: the copy needs %d MB: %w", ErrFull, size>>20, err)
 		}
 		return nil, errors.Join(err, h.bolt.Close())

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"footfall/storage/file"
@@ -244,7 +245,7 @@ func TestCompactRefuses(t *testing.T) {
 }
 
 func TestCompactOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t, "ext4", 72)
+	dir := smallDisk(t, "ext4", 104)
 	db := holey(t, file.Config{Path: filepath.Join(dir, "footfall.db")})
 	fill := filepath.Join(dir, "other")
 	fillWith(t, fill)
@@ -256,6 +257,98 @@ func TestCompactOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustCompact(t, db)
+}
+
+// TestCompactionGivesWay: where others fill the disk while a copy is made, the copy goes and events come.
+func TestCompactionGivesWay(t *testing.T) {
+	dir := smallDisk(t, "ext4", 112)
+	path := filepath.Join(dir, "footfall.db")
+	log := make(lines, 100)
+	db := mustCreate(t, file.Config{Path: path, Logger: logTo(log)})
+	for i := range uint64(400) {
+		mustCommit(t, db, func(tx *file.Tx) error { return tx.Put(file.Days, number(i), make([]byte, 50_000)) })
+	}
+	var once sync.Once
+	_, err := db.Compact(t.Context(), func(int64, int64) {
+		once.Do(func() {
+			fillWith(t, filepath.Join(dir, "other"))
+			for n, err := uint64(1000), error(nil); err == nil; n++ {
+				err = db.Submit(file.Op{Bulk: true, Write: func(tx *file.Tx) error { return tx.Put(file.Days, number(n), make([]byte, 50_000)) }}).Wait(t.Context())
+			}
+			log.await(t, "the disk is full")
+		})
+	})
+	if !errors.Is(err, file.ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	log.await(t, "there is room on the disk again")
+	if _, err := os.Stat(path + ".copy"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the copy is still there: %v", err)
+	}
+}
+
+// TestCompactHoldsShort changes much, behind the copy and in few keys: that must not wait for its last round, which holds up everybody.
+func TestCompactHoldsShort(t *testing.T) {
+	db := holey(t, file.Config{})
+	var once sync.Once
+	done, err := db.Compact(t.Context(), func(int64, int64) {
+		once.Do(func() {
+			mustCommit(t, db, func(tx *file.Tx) error {
+				for i := range uint64(500) {
+					if err := tx.Put(file.Journal, number(i), make([]byte, 60_000)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	})
+	if err != nil || done.Late > 2*file.MaxBatchBytes {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if n := len(keys(t, db, file.Journal, "")); n != 500 {
+		t.Errorf("%d values, want 500", n)
+	}
+}
+
+// TestCopyBelongs: a copy has the owner and the rights of the file, whoever makes it, and takes the place of the file where a name only leads to it.
+func TestCopyBelongs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	disk, dir := t.TempDir(), t.TempDir()
+	path, name := filepath.Join(disk, "data"), filepath.Join(dir, "footfall.db")
+	holey(t, file.Config{Path: path}).Close()
+	if err := errors.Join(os.Symlink(path, name), os.Chown(path, 1234, 1235), os.Chmod(path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, before os.FileInfo) os.FileInfo {
+		t.Helper()
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := info.Sys().(*syscall.Stat_t); s.Uid != 1234 || s.Gid != 1235 || info.Mode() != 0o640 || before != nil && os.SameFile(info, before) {
+			t.Errorf("%s: it belongs to %d:%d, %v", what, s.Uid, s.Gid, info.Mode())
+		}
+		if link, err := os.Readlink(name); err != nil || link != path {
+			t.Errorf("%s: the name leads to %q: %v", what, link, err)
+		}
+		return info
+	}
+	first := check("before", nil)
+	db := mustOpen(t, name)
+	mustCompact(t, db)
+	db.Close()
+	second := check("compacted", first)
+	if err := os.WriteFile(path+".rebuild", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, name).Close()
+	check("rebuilt", second)
+	if left, _ := filepath.Glob(filepath.Join(disk, "*.*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
 }
 
 // TestKilledCompaction kills a process that writes and compacts all the time, and looks for what it had acknowledged.

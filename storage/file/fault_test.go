@@ -161,4 +161,6 @@ func TestRationedAddressSpace(t *testing.T) {
 	for i := range uint64(100) {
 		mustCommit(t, db, func(tx *file.Tx) error { return tx.Put(file.Days, number(i), make([]byte, 60_000)) })
 	}
+	mustCompact(t, db)
+	mustCommit(t, db, put(file.Audit, "k", "v"))
 }

@@ -34,7 +34,7 @@ const (
 	compactPercent = 40
 	compactFloor   = 64 << 20
 
-	// copySpare bytes are left to others on the disk while a copy is made.
+	// copySpare bytes are left on the disk when a copy is begun, and doubtfulSpare more where events may come meanwhile.
 	copySpare = 16 << 20
 
 	// copyBatch bytes of a copy are written and synced at a time. Commits beside it wait for the disk behind them: with 8 MB three times as
@@ -44,10 +44,12 @@ const (
 	// copyFill is how full the pages of a copy get: full, but for some room for keys that come in between.
 	copyFill = 0.9
 
-	// At most catchUps rounds, until no more than lastRound keys have changed, and then the last one, which holds up the writer: a thousand
-	// keys are read and written in some milliseconds. Beyond maxNews, which cost some 100 MB, a compaction gives up.
-	catchUps  = 10
-	lastRound = 1000
+	// At most catchUps rounds, until no more than lastRound keys with lastBytes of values have changed, and then the last one, which holds up
+	// the writer: it takes some tens of milliseconds. Two full commits fit, so writers who write all the time do not keep it from its end.
+	// Beyond maxNews, which cost some 100 MB, a compaction gives up.
+	catchUps  = 20
+	lastRound = 2 * MaxQueued
+	lastBytes = 2 * MaxBatchBytes
 	maxNews   = 1 << 20
 
 	// A feed remembers up to maxFollowed keys, which are some 20 MB: with a few hundred commits a second, which put a key each, ten minutes and

@@ -9,3 +9,5 @@ import "os"
 func lock(*os.File) error { return nil }
 
 func unlock(*os.File) error { return nil }
+
+func giveTo(f, old *os.File) error { return nil } // new files have the owner and the rights of their directory

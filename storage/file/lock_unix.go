@@ -27,3 +27,22 @@ func lock(f *os.File) error {
 
 // unlock gives the lock back. Closing f is not enough while bbolt's mapping, which refers to it, lives.
 func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
+// giveTo makes f a file of the owner of old, with the same permissions: whoever runs this, perhaps root, the server must be able to open it.
+func giveTo(f, old *os.File) error {
+	info, err := old.Stat()
+	if err != nil {
+		return err
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	has, want := mine.Sys().(*syscall.Stat_t), info.Sys().(*syscall.Stat_t)
+	if has.Uid != want.Uid || has.Gid != want.Gid {
+		if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+			return fmt.Errorf("give the copy to the owner of the file (run this as that user): %w", err)
+		}
+	}
+	return f.Chmod(info.Mode().Perm())
+}

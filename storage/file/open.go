@@ -20,12 +20,13 @@ import (
 
 // DB is an open data file. All methods are safe for concurrent use.
 type DB struct {
-	path   string
-	log    *slog.Logger
-	id     [16]byte
-	newest int          // format that is understood
-	format atomic.Int64 // of the file
-	now    atomic.Pointer[handle]
+	path    string
+	log     *slog.Logger
+	id      [16]byte
+	newest  int                  // format that is understood
+	mapping func(size int64) int // as mapSize
+	format  atomic.Int64         // of the file
+	now     atomic.Pointer[handle]
 
 	loop sync.WaitGroup // the committing goroutine
 
@@ -164,18 +165,20 @@ func SyncDir(dir string) error {
 // disk before, it copies the file into a new one first (rebuild.go). Errors: fs.ErrNotExist,
 // [ErrRunning] after a second of waiting for the lock, [ErrNewer], [ErrDamaged].
 func Open(cfg Config) (*DB, error) {
-	db := &DB{path: cfg.Path, log: cfg.logger(), newest: cfg.format(), room: room{dir: filepath.Dir(cfg.Path), limit: int64(cfg.MaxSize)}}
+	if path, err := filepath.EvalSymlinks(cfg.Path); err == nil { // a copy belongs where the file is
+		cfg.Path = path
+	}
+	db := &DB{path: cfg.Path, log: cfg.logger(), newest: cfg.format(), mapping: mapSize, room: room{dir: filepath.Dir(cfg.Path), limit: int64(cfg.MaxSize)}}
 	db.wake.L = &db.mu
-	mapping := mapSize
-	err := db.open(cfg, mapping)
+	err := db.open(cfg)
 	if errors.Is(err, syscall.ENOMEM) {
 		// Where address space is rationed, growth makes readers and writers wait now and then.
 		db.log.Warn("the data file could not be mapped with room to grow", "error", err)
-		mapping = func(int64) int { return 0 }
-		err = db.open(cfg, mapping)
+		db.mapping = func(int64) int { return 0 }
+		err = db.open(cfg)
 	}
 	if errors.Is(err, errRebuilt) {
-		err = db.open(cfg, mapping)
+		err = db.open(cfg)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open data file %s: %w", cfg.Path, err)
@@ -187,7 +190,7 @@ func Open(cfg Config) (*DB, error) {
 // errRebuilt means that the path names another file now, which is to be opened.
 var errRebuilt = errors.New("the file was rebuilt")
 
-func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
+func (db *DB) open(cfg Config) (err error) {
 	f, err := openLocked(cfg.Path)
 	if err != nil {
 		return err
@@ -222,14 +225,14 @@ func (db *DB) open(cfg Config, mapping func(size int64) int) (err error) {
 	db.format.Store(int64(w.format))
 
 	if _, err := os.Stat(markPath(cfg.Path)); err == nil {
-		if err := rebuild(f, cfg.Path, w, db.newest, mapping(w.used())); err != nil {
+		if err := rebuild(f, cfg.Path, w, db.newest, db.mapping(w.used())); err != nil {
 			return fmt.Errorf("a commit failed on the disk, so the file must be copied before it is used again: %w", err)
 		}
 		db.log.Warn("the data file was copied into a new one, since a commit had failed on the disk", "path", cfg.Path)
 		return errRebuilt
 	}
 	size := int64(w.high) * pageSize
-	h, err := openHandle(cfg.Path, f, options(mapping(size)))
+	h, err := openHandle(cfg.Path, f, options(db.mapping(size)))
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func rebuild(f *os.File, path string, w *walker, newest, mapping int) error {
 		return err
 	}
 	defer src.Close()
-	to, err := newCopy(path, w.used(), mapping)
+	to, err := newCopy(f, path, w.used(), copySpare, mapping)
 	if err != nil {
 		return err
 	}
