@@ -121,50 +121,61 @@ func (s *Stream) load(ctx context.Context) (*index, error) {
 			return nil, err
 		}
 		from = manifests[i]
+		var there []listed
 		for _, l := range m.packs {
-			if size, ok := sizes[l.ID]; !ok || size != l.size {
-				s.cfg.Log.Error("a pack of a snapshot is missing or has another size: what it held is uploaded again", "pack", l.ID.String())
+			if size, ok := sizes[l.ID]; ok && size == l.size {
+				there = append(there, l)
 				continue
 			}
-			if err := s.take(ctx, src, x, l, &l); err != nil {
-				return nil, err
+			s.cfg.Log.Error("a pack of a snapshot is missing or has another size: what it held is uploaded again", "pack", l.ID.String())
+		}
+		err = inOrder(ctx, there, src.headOf, func(l listed, h headed) error {
+			switch {
+			case s.unsound(h.err) || h.err == nil && len(h.entries) != l.entries:
+				return nil
+			case h.err != nil:
+				return h.err
 			}
+			x.add(l, h.entries, &l)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		break
 	}
+	var news []listed // whose hashes nobody has written down yet
 	for _, id := range packs {
 		if from.Less(id) {
-			if err := s.take(ctx, src, x, listed{ID: id, size: sizes[id]}, nil); err != nil {
-				return nil, err
-			}
+			news = append(news, listed{ID: id, size: sizes[id]})
 		}
 	}
-	return x, nil
+	return x, inOrder(ctx, news, src.whole, func(l listed, p whole) error {
+		if s.unsound(p.err) {
+			return nil
+		} else if p.err != nil {
+			return p.err
+		}
+		l.hash = p.sum
+		x.add(l, p.entries, nil)
+		return nil
+	})
 }
 
-// take reads the head of a pack into the index.
-func (s *Stream) take(ctx context.Context, src *source, x *index, l listed, only *listed) error {
-	h, err := src.head(ctx, l.ID, l.size)
-	if s.unsound(err) || err == nil && only != nil && len(h.entries) != only.entries {
-		return nil
+// whole is a pack that was read and found sound, but for its values.
+type whole struct {
+	*head
+	sum hash
+	err error
+}
+
+func (s *source) whole(ctx context.Context, l listed) (p whole) {
+	b, err := s.read(ctx, l.ID.pack(), 0, -1)
+	if err == nil {
+		p.head, _, err = openPack(l.ID.pack(), b, s.sealer)
 	}
-	if err != nil {
-		return err
-	}
-	if only == nil { // its hash is known to nobody yet
-		b, err := src.read(ctx, l.ID.pack(), 0, -1)
-		if s.unsound(err) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if _, _, err := openPack(l.ID.pack(), b, s.sealer); s.unsound(err) {
-			return nil
-		}
-		l.hash = hashOf(b)
-	}
-	x.add(l, h.entries, only)
-	return nil
+	p.sum, p.err = hashOf(b), err
+	return p
 }
 
 // unsound tells whether an object is not what it should be, and says so.

@@ -88,7 +88,7 @@ func (r *Reader) tail(ctx context.Context, from ID, until time.Time) (t tail, er
 	if err != nil {
 		return t, err
 	}
-	var packs []listed
+	var list []listed
 	next := ID{from.Epoch, from.Seq + 1}
 	for i, id := range ids {
 		if id.Epoch != from.Epoch {
@@ -98,19 +98,39 @@ func (r *Reader) tail(ctx context.Context, from ID, until time.Time) (t tail, er
 			return t, damaged(next.pack(), "it is missing, and %s follows", id)
 		}
 		next.Seq++
-		h, err := r.src.head(ctx, id, sizes[i])
-		if err != nil {
-			return t, err
+		list = append(list, listed{ID: id, size: sizes[i]})
+	}
+	n := 0
+	err = inOrder(ctx, list, r.src.headOf, func(l listed, h headed) error {
+		if h.err != nil {
+			return h.err
 		}
 		if !until.IsZero() && h.time.After(until) {
-			break
+			return errEnough
 		}
-		packs = append(packs, listed{ID: id, size: sizes[i], entries: len(h.entries), live: len(h.entries)})
-		if h.settled && !h.gathered {
-			t = tail{packs: slices.Clone(packs), at: h.time, sums: h.sums}
+		list[n].entries, list[n].live = len(h.entries), len(h.entries)
+		if n++; h.settled && !h.gathered {
+			t = tail{packs: list[:n:n], at: h.time, sums: h.sums}
 		}
+		return nil
+	})
+	if err == errEnough {
+		err = nil
 	}
-	return t, nil
+	return t, err
+}
+
+var errEnough = errors.New("enough")
+
+// headed is the head of a pack, or why there is none.
+type headed struct {
+	*head
+	err error
+}
+
+func (s *source) headOf(ctx context.Context, l listed) (h headed) {
+	h.head, h.err = s.head(ctx, l.ID, l.size)
+	return h
 }
 
 // choose returns the newest manifest that has this name, or is not after this time; both may be empty.
