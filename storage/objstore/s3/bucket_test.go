@@ -1,13 +1,23 @@
 package s3_test
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"footfall/storage/objstore"
 	"footfall/storage/objstore/objtest"
 )
+
+// TestMain spares us the fifth of a second that minio-go waits after a failure before it sees that it shall not try again.
+func TestMain(m *testing.M) {
+	minio.DefaultRetryUnit = time.Millisecond
+	os.Exit(m.Run())
+}
 
 // prefixes gives each test a place of its own in one bucket, with other objects around it.
 func prefixes(t *testing.T, s *objtest.Server) func(t *testing.T) objstore.Bucket {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +38,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.skew.Store(int64(time.Since(date)))
 	}
 	if !passing(resp.StatusCode) {
+		if resp.StatusCode == http.StatusOK && r.URL.Query().Has("retention") {
+			return renamed(resp)
+		}
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -44,6 +48,18 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	xml.Unmarshal(text, &answer.said) // what is no XML says nothing
 	return nil, answer
+}
+
+// renamed gives the answer that says until when an object is locked the name that S3 has for it: versitygw 1.8 has another.
+func renamed(resp *http.Response) (*http.Response, error) {
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, &lost{err}
+	}
+	text = bytes.ReplaceAll(text, []byte("ObjectLockRetention"), []byte("Retention"))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return resp, nil
 }
 
 // passing reports whether an answer speaks of the state of the store and not of the request.
