@@ -323,6 +323,9 @@ func (c *compaction) finish(ctx context.Context) error {
 	if err := c.to.seal(); err != nil {
 		return err
 	}
+	if err := db.now.Load().named(); err != nil {
+		return err
+	}
 	renamed, err := c.to.publish(db.path)
 	if !renamed {
 		return err
@@ -404,6 +407,19 @@ func (h *handle) seal() error {
 		return err
 	}
 	return h.file.Sync()
+}
+
+// named returns an error if another file has the name of the data file: whoever has put it there, perhaps one restored from a backup, needs it.
+func (h *handle) named() error {
+	mine, err1 := h.file.Stat()
+	named, err2 := os.Stat(h.path)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if !os.SameFile(mine, named) {
+		return fmt.Errorf("%s is another file now, which somebody has put in the place of the one that is in use: restart to use it", h.path)
+	}
+	return nil
 }
 
 // publish gives a sealed copy the name of the file it was made of. renamed tells whether the name is, or may be, the copy's now.

@@ -351,6 +351,58 @@ func TestCopyBelongs(t *testing.T) {
 	}
 }
 
+// TestCompactKeepsAnothersFile: somebody has moved the file away and put another one in its place.
+func TestCompactKeepsAnothersFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "footfall.db")
+	db := holey(t, file.Config{Path: path})
+	var once sync.Once
+	_, err := db.Compact(t.Context(), func(int64, int64) {
+		once.Do(func() {
+			if err := errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("restored"), 0o600)); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	if err == nil || !strings.Contains(err.Error(), "another file") {
+		t.Errorf("got %v", err)
+	}
+	if got, err := os.ReadFile(path); string(got) != "restored" {
+		t.Errorf("it has %d bytes: %v", len(got), err)
+	}
+	mustCommit(t, db, put(file.Audit, "k", "v"))
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	mustCompact(t, db)
+}
+
+// TestStatsBesideCompactions: numbers are never those of a file that is closed already.
+func TestStatsBesideCompactions(t *testing.T) {
+	db := holey(t, file.Config{})
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if s := db.Stats(); s.Size < 4<<20 || s.Free > s.Size {
+					t.Errorf("%+v", s)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		mustCompact(t, db)
+	}
+	close(stop)
+	readers.Wait()
+}
+
 // TestKilledCompaction kills a process that writes and compacts all the time, and looks for what it had acknowledged.
 func TestKilledCompaction(t *testing.T) {
 	if path := os.Getenv("FILE_TEST_KILL"); path != "" {

@@ -92,3 +92,6 @@ func LimitFeed(f *Feed, limit int) {
 	defer f.mu.Unlock()
 	f.limit = limit
 }
+
+// Readers is what a report of slow reads says.
+func Readers() []string { return readers() }

@@ -240,13 +240,13 @@ func (db *DB) Stats() Stats {
 	if db.closed.Load() {
 		return s
 	}
-	h := db.now.Load()
-	if info, err := h.file.Stat(); err == nil {
-		s.Size = info.Size()
-	}
-	b := h.bolt.Stats()
-	s.Free = int64(b.FreePageN+b.PendingPageN) * pageSize
-	_ = db.view(func(tx *bolt.Tx) error {
+	_ = db.viewIn(func(h *handle, tx *bolt.Tx) error { // numbers of one file, which no compaction closes meanwhile
+		info, err := h.file.Stat()
+		if err != nil {
+			return err
+		}
+		b := h.bolt.Stats()
+		s.Size, s.Free = info.Size(), int64(b.FreePageN+b.PendingPageN)*pageSize
 		s.Tail = max(0, s.Size-tx.Size())
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"footfall/storage/file"
@@ -115,4 +116,31 @@ func TestFaultInACommit(t *testing.T) {
 	if v, err := db.Get(file.Days, number(3)); err != nil || len(v) != 60_000 {
 		t.Errorf("reading goes on: %d bytes, %v", len(v), err)
 	}
+}
+
+// TestReadersAmongMany: what reports slow reads must not fall when goroutines come faster than they are counted.
+func TestReadersAmongMany(t *testing.T) {
+	stop := make(chan struct{})
+	var bursts sync.WaitGroup
+	for range 4 {
+		bursts.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				var burst sync.WaitGroup
+				for range 1000 {
+					burst.Go(func() {})
+				}
+				burst.Wait()
+			}
+		})
+	}
+	for range 300 {
+		file.Readers()
+	}
+	close(stop)
+	bursts.Wait()
 }
