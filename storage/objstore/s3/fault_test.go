@@ -23,7 +23,6 @@ import (
 )
 
 func isPut(r *http.Request) bool { return r.Method == http.MethodPut }
-func isGet(r *http.Request) bool { return r.Method == http.MethodGet }
 
 // through opens a bucket of a server behind a proxy, with and without patience.
 func through(t *testing.T, s *objtest.Server, retry objstore.RetryConfig) (*objtest.Proxy, objstore.Bucket, objstore.Bucket) {
