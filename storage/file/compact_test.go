@@ -22,45 +22,6 @@ import (
 	"footfall/storage/file"
 )
 
-// holey makes a file of which about two thirds are free.
-func holey(t testing.TB, cfg file.Config) *file.DB {
-	t.Helper()
-	db := mustCreate(t, cfg)
-	for i := range uint64(40) {
-		mustCommit(t, db, func(tx *file.Tx) error {
-			for j := range uint64(15) {
-				if err := tx.Put(file.Days, number(15*i+j), bytes.Repeat([]byte{byte(i)}, 20_000)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	mustCommit(t, db, func(tx *file.Tx) error {
-		for i := range uint64(600) {
-			if err := tx.Put(file.Accounts, number(i), number(i)); err != nil {
-				return err
-			}
-			if i%3 > 0 {
-				if err := tx.Delete(file.Days, number(i)); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	return db
-}
-
-func mustCompact(t testing.TB, db *file.DB) file.Compacted {
-	t.Helper()
-	done, err := db.Compact(context.Background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
-
 func TestCompact(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "footfall.db")
 	db := holey(t, file.Config{Path: path})

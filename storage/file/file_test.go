@@ -78,6 +78,45 @@ func mustCommit(t testing.TB, db *file.DB, write func(*file.Tx) error) {
 	}
 }
 
+// holey makes a file of which about two thirds are free.
+func holey(t testing.TB, cfg file.Config) *file.DB {
+	t.Helper()
+	db := mustCreate(t, cfg)
+	for i := range uint64(40) {
+		mustCommit(t, db, func(tx *file.Tx) error {
+			for j := range uint64(15) {
+				if err := tx.Put(file.Days, number(15*i+j), bytes.Repeat([]byte{byte(i)}, 20_000)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	mustCommit(t, db, func(tx *file.Tx) error {
+		for i := range uint64(600) {
+			if err := tx.Put(file.Accounts, number(i), number(i)); err != nil {
+				return err
+			}
+			if i%3 > 0 {
+				if err := tx.Delete(file.Days, number(i)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return db
+}
+
+func mustCompact(t testing.TB, db *file.DB) file.Compacted {
+	t.Helper()
+	done, err := db.Compact(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
 func put(b file.Bucket, key string, value string) func(*file.Tx) error {
 	return func(tx *file.Tx) error { return tx.Put(b, []byte(key), []byte(value)) }
 }
@@ -530,5 +569,18 @@ func TestCheckShowsProgress(t *testing.T) {
 	})
 	if err != nil || calls == 0 {
 		t.Errorf("%d calls, %v", calls, err)
+	}
+}
+
+// TestSecondName: a process that died just after it had made the file has left it a second name, under which a compaction would leave it on the disk.
+func TestSecondName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "footfall.db")
+	mustCreate(t, file.Config{Path: path}).Close()
+	if err := os.Link(path, path+".new-1234"); err != nil {
+		t.Skip(err)
+	}
+	mustOpen(t, path).Close()
+	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }

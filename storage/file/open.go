@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -100,7 +101,7 @@ func Restore(cfg Config, id [16]byte, format int) (*DB, error) {
 }
 
 func create(path string, id [16]byte, format int) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // 0600
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(newPath(path))+"*") // 0600
 	if err != nil {
 		return err
 	}
@@ -132,6 +133,9 @@ func create(path string, id [16]byte, format int) error {
 	}
 	return publish(tmp.Name(), path)
 }
+
+// newPath is what the names of files begin with that are to get the name path when they are made.
+func newPath(path string) string { return path + ".new-" }
 
 // publish gives the finished file tmp the name path, which must be free, and makes the name durable.
 func publish(tmp, path string) error {
@@ -209,9 +213,7 @@ func (db *DB) open(cfg Config) (err error) {
 	if err := SyncDir(filepath.Dir(cfg.Path)); err != nil {
 		return err
 	}
-	if err := os.Remove(copyPath(cfg.Path)); err == nil {
-		db.log.Info("an unfinished copy of the data file was removed", "path", copyPath(cfg.Path))
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := db.removeLeft(); err != nil {
 		return err
 	}
 	w, err := survey(f, db.newest)
@@ -237,6 +239,26 @@ func (db *DB) open(cfg Config) (err error) {
 		return err
 	}
 	db.now.Store(h)
+	return nil
+}
+
+// removeLeft removes what a process that died has left beside the file: an unfinished copy, and a second name from when the file was made, under
+// which the file would stay on the disk after a compaction. The caller holds the lock.
+func (db *DB) removeLeft() error {
+	entries, err := os.ReadDir(filepath.Dir(db.path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(filepath.Dir(db.path), e.Name())
+		if path != copyPath(db.path) && !strings.HasPrefix(path, newPath(db.path)) {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		db.log.Info("an unfinished copy of the data file was removed", "path", path)
+	}
 	return nil
 }
 
