@@ -278,18 +278,12 @@ func (od *openDay) write(tx *file.Tx) error {
 		}
 		value := od.open.Encode(rows[:n])
 		rows = rows[n:]
-		if err := od.put(tx, first+uint64(len(od.values)), value); err != nil {
+		if err := putAll(tx, []pair{od.value(first+uint64(len(od.values)), value)}); err != nil {
 			return err
 		}
 		od.values = append(od.values, value)
 	}
 	return nil
-}
-
-// put writes one journal value of the day.
-func (od *openDay) put(tx *file.Tx, sequence uint64, value []byte) error {
-	key := binary.BigEndian.AppendUint64(dayPrefix(od.open.Site, od.open.Date), sequence)
-	return tx.Put(file.Journal, key, od.sealer.Seal(nil, value, place(file.Journal, key, typeJournal)))
 }
 
 // done makes rows visible once they are durable. Where they were refused, so are those numbered behind them, until the

@@ -236,7 +236,7 @@ func (s *Store) deleteDay(ctx context.Context, key dayKey, d *Deletion, sum *Del
 func (s *Store) replaceDay(ctx context.Context, key dayKey, c *cuts, sum *Deleted, note *account.Entry) error {
 	var sealed *publication
 	var open *openDay
-	var journal [][]byte
+	var journal []pair
 	var err error
 	if c.sealed != nil && !c.sealed.Everything() {
 		sealed, err = s.generate(key, c.sealed.Counting(), c.sealed.Rows()*sealingRow, func() ([]byte, [][]byte, error) { return c.sealed.Seal(s.cfg.PartRows) })
@@ -264,7 +264,7 @@ func (s *Store) replaceDay(ctx context.Context, key dayKey, c *cuts, sum *Delete
 				err = errors.Join(err, sealed.takeOver(tx, key))
 			}
 			if c.open != nil {
-				err = errors.Join(err, tx.DeletePrefix(file.Journal, dayPrefix(key.site, key.date)), open.putAll(tx, journal))
+				err = errors.Join(err, tx.DeletePrefix(file.Journal, dayPrefix(key.site, key.date)), putAll(tx, journal))
 			}
 			return err
 		},
@@ -289,8 +289,8 @@ func (p *publication) takeOver(tx *file.Tx, key dayKey) error {
 	return errors.Join(p.putChunks(tx), p.swap(tx))
 }
 
-// rewrite makes what stays of an open day: a day in memory and its journal.
-func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal [][]byte, err error) {
+// rewrite makes what stays of an open day: a day, of which no more rows stay in memory than of others, and its journal.
+func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal []pair, err error) {
 	defer s.Work(sealingBytes([]*day.View{od.open.View()}))()
 	open = s.emptyDay(dayKey{od.open.Site, od.open.Date}, od.open.Begin, od.sealer)
 	open.open.Tight = nil // what the day has learnt it keeps
@@ -299,13 +299,22 @@ func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal [][]byt
 	size := 0
 	flush := func() error {
 		value := open.open.Encode(rows)
-		journal = append(journal, value)
+		journal = append(journal, open.value(open.sequence, value))
+		open.sequence++
 		rows, size = rows[:0], 0
-		return open.open.Replay(value)
+		if err := open.open.Replay(value); err != nil || open.open.TailRows() < s.cfg.LayerRows {
+			return err
+		}
+		y, values := open.open.Layer(open.sequence), int(open.sequence-open.layered)
+		journal = append(journal[:len(journal)-values], open.layer(y, open.layered)...)
+		open.open.Adopt(y, open.fetch(open.layered))
+		open.layered = open.sequence
+		return nil
 	}
+	most := min(maxJournalRows, s.cfg.LayerRows)
 	err = od.open.Kept(c, func(r day.Row) error {
 		rows = append(rows, r)
-		if size += rowSize(&r); len(rows) < maxJournalRows && size < maxJournalBytes {
+		if size += rowSize(&r); len(rows) < most && size < maxJournalBytes {
 			return nil
 		}
 		return flush()
@@ -313,18 +322,7 @@ func (s *Store) rewrite(od *openDay, c *day.Cut) (open *openDay, journal [][]byt
 	if err == nil && len(rows) > 0 {
 		err = flush()
 	}
-	open.sequence = uint64(len(journal))
 	return open, journal, err
-}
-
-// putAll writes the whole journal of a day, of which there is none if it is nil.
-func (od *openDay) putAll(tx *file.Tx, journal [][]byte) error {
-	for i, value := range journal {
-		if err := od.put(tx, uint64(i), value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // adopt lets memory know of a day that was replaced in the file.

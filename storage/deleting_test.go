@@ -404,6 +404,9 @@ func TestDeleteFromLayers(t *testing.T) {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	o = mustOpenDay(t, s, site, date)
+	if n := o.TailRows(); n >= 20 {
+		t.Errorf("%d rows are in memory", n)
+	}
 	fill(31, 90)
 	if _, err := views[0].Text(schema.EventPage); !errors.Is(err, storage.ErrStale) {
 		t.Errorf("the reader goes on: %v", err)

@@ -24,6 +24,23 @@ func layerKey(k dayKey, sequence uint64, chunk int) []byte {
 	return binary.BigEndian.AppendUint32(journalKey(k, sequence), uint32(chunk))
 }
 
+// pair is an entry of a journal on its way into the file, its value sealed.
+type pair struct{ key, value []byte }
+
+func (od *openDay) value(sequence uint64, plain []byte) pair {
+	key := journalKey(od.key(), sequence)
+	return pair{key, od.sealer.Seal(nil, plain, place(file.Journal, key, typeJournal))}
+}
+
+func putAll(tx *file.Tx, journal []pair) error {
+	for _, p := range journal {
+		if err := tx.Put(file.Journal, p.key, p.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // replaying reads the entries of a day's journal, in their order, into an open day.
 type replaying struct {
 	into   *day.Open

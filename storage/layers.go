@@ -36,12 +36,7 @@ func (s *Store) putDown(od *openDay) {
 // lay writes a layer in the place of the journal values from first on that it holds, in one commit.
 func (s *Store) lay(ctx context.Context, od *openDay, y *day.Layer, first uint64) error {
 	defer s.Work(int64(y.Rows()) * layingRow)()
-	b := y.Encode()
-	var chunks [][]byte
-	for rest := b; len(rest) > 0; rest = rest[min(len(rest), day.MaxChunk):] {
-		key := layerKey(od.key(), first, len(chunks))
-		chunks = append(chunks, od.sealer.Seal(nil, rest[:min(len(rest), day.MaxChunk)], place(file.Journal, key, typeLayer)))
-	}
+	chunks := od.layer(y, first)
 	return s.db.Submit(file.Op{
 		Bulk: true,
 		Write: func(tx *file.Tx) error {
@@ -51,10 +46,8 @@ func (s *Store) lay(ctx context.Context, od *openDay, y *day.Layer, first uint64
 			if closed {
 				return ErrDayClosed
 			}
-			for i, c := range chunks {
-				if err := tx.Put(file.Journal, layerKey(od.key(), first, i), c); err != nil {
-					return err
-				}
+			if err := putAll(tx, chunks); err != nil {
+				return err
 			}
 			for sequence := first; sequence < y.Next(); sequence++ {
 				if err := tx.Delete(file.Journal, journalKey(od.key(), sequence)); err != nil {
@@ -72,6 +65,15 @@ func (s *Store) lay(ctx context.Context, od *openDay, y *day.Layer, first uint64
 			}
 		},
 	}).Wait(ctx)
+}
+
+// layer returns the chunks of a layer in the place of the journal values from first on.
+func (od *openDay) layer(y *day.Layer, first uint64) (chunks []pair) {
+	for rest := y.Encode(); len(rest) > 0; rest = rest[min(len(rest), day.MaxChunk):] {
+		key := layerKey(od.key(), first, len(chunks))
+		chunks = append(chunks, pair{key, od.sealer.Seal(nil, rest[:min(len(rest), day.MaxChunk)], place(file.Journal, key, typeLayer))})
+	}
+	return chunks
 }
 
 // lighten puts rows down while a day is read from its journal, where an older version, or a disk that was full, left many there. Where that
