@@ -192,7 +192,7 @@ func TestCheckWhileEventsComeIn(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		w.now = (date + schema.Date(i) + 1).Start(time.UTC).Add(12 * time.Hour)
+		w.set((date + schema.Date(i) + 1).Start(time.UTC).Add(12 * time.Hour))
 		w.maintain(t)
 	}
 	if err := w.store.ResetSite(t.Context(), w.all[0].site, "a test"); err != nil {

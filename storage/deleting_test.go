@@ -47,7 +47,7 @@ func filled(t *testing.T) *world {
 			w.live(t, view(visitorNames[i%4], path, w.now.Add(time.Minute)))
 		}
 		if n < 4 {
-			w.now = w.now.AddDate(0, 0, 1)
+			w.set(w.now.AddDate(0, 0, 1))
 			w.maintain(t)
 		}
 	}
@@ -352,9 +352,9 @@ func TestDeleteGoesAroundDamage(t *testing.T) {
 	if again, err := w.store.PreviewDelete(ctx, d, nil); !errors.Is(err, storage.ErrDamaged) || again.Events != 0 {
 		t.Errorf("after that: %+v, %v", again, err)
 	}
-	w.now = w.now.AddDate(0, 0, 4)
+	w.set(w.now.AddDate(0, 0, 4))
 	w.maintain(t)
-	w.now = w.now.AddDate(0, 0, 4)
+	w.set(w.now.AddDate(0, 0, 4))
 	w.maintain(t)
 	if _, err := w.store.SetRetention(ctx, w.site, 7, "test"); err != nil {
 		t.Errorf("retention of a damaged day: %v", err)

@@ -215,7 +215,7 @@ func TestRetention(t *testing.T) {
 	if _, err := w.store.SetRetention(ctx, 99, 7, "test"); !errors.Is(err, storage.ErrNoSite) {
 		t.Errorf("no site: %v", err)
 	}
-	w.now = w.now.AddDate(0, 0, 4) // 2026-03-10
+	w.set(w.now.AddDate(0, 0, 4)) // 2026-03-10
 	w.maintain(t)
 	over, held, err := w.store.Overdue(w.site, 7)
 	if want := (storage.Holdings{Days: 1, Events: 9}); err != nil || held || over != want {
@@ -246,7 +246,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	check("set", "2026-03-03", "2026-03-04", "2026-03-05", "2026-03-06")
-	w.now = w.now.AddDate(0, 0, 2)
+	w.set(w.now.AddDate(0, 0, 2))
 	w.maintain(t)
 	check("two days later", "2026-03-05", "2026-03-06")
 	w.close(t)
@@ -268,7 +268,7 @@ func TestRetentionDistrustsClock(t *testing.T) {
 	all := w.store.Count(w.site)
 	at := func(now time.Time, left int64, why string) {
 		t.Helper()
-		w.now = now
+		w.set(now)
 		if _, err := w.store.Maintain(ctx, now); err != nil {
 			t.Fatal(err)
 		}

@@ -72,12 +72,12 @@ var fills = map[string]func(*testing.T, *world, []naive.Event){
 		for _, e := range inOrder(events) {
 			w.live(t, e)
 		}
-		w.now = w.now.AddDate(0, 0, 2)
+		w.set(w.now.AddDate(0, 0, 2))
 		w.maintain(t)
 		w.reopen(t)
 	},
 	"imported": func(t *testing.T, w *world, events []naive.Event) {
-		w.now = time.Unix(1_900_000_000, 0)
+		w.set(time.Unix(1_900_000_000, 0))
 		w.load(t, events, true)
 	},
 }
@@ -220,7 +220,7 @@ func TestStore(t *testing.T) {
 			"Midnight": func(t *rapid.T) {
 				w.choose(t)
 				after := rapid.SampledFrom(durations).Draw(t, "after")
-				w.now = w.days.Start(w.today() + 1).Add(time.Second * time.Duration(after))
+				w.set(w.days.Start(w.today() + 1).Add(time.Second * time.Duration(after)))
 				if rapid.Bool().Draw(t, "maintain") {
 					w.maintain(t)
 				}
@@ -301,7 +301,7 @@ func TestQueryWhileSealing(t *testing.T) {
 		sent.Add(1)
 		w.load(t, old, true)
 		acknowledged.Add(1)
-		w.now = w.days.Start(date + schema.Date(i) + 1)
+		w.set(w.days.Start(date + schema.Date(i) + 1))
 		w.maintain(t)
 	}
 	close(done)

@@ -165,12 +165,12 @@ func (w *releaseWorld) fill(t *testing.T) released {
 		if date == first+3 {
 			break
 		}
-		w.now = w.all[0].days.Start(date + 1)
+		w.set(w.all[0].days.Start(date + 1))
 		w.maintain(t)
 		w.tenant = w.all[0]
 		w.load(t, w.some(date, 30), true) // into a day that is sealed
 	}
-	w.now = w.all[0].days.Start(first + 3).Add(13 * time.Hour)
+	w.set(w.all[0].days.Start(first + 3).Add(13 * time.Hour))
 	w.maintain(t)
 	w.tenant = w.all[1]
 	w.load(t, w.some(w.today()-1, 20), true)

@@ -233,7 +233,7 @@ func testReleaseGoesOn(t *testing.T, dir string, want released) {
 		w.load(t, []naive.Event{some}, true)
 	}
 	w.reopen(t)
-	w.now = w.now.AddDate(0, 0, 3)
+	w.set(w.now.AddDate(0, 0, 3))
 	w.maintain(t)
 	w.reopen(t)
 	defer w.close(t)

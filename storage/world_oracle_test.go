@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +93,7 @@ type tenant struct {
 type world struct {
 	dir    string
 	now    time.Time
+	clock  atomic.Pointer[time.Time] // now, for the store, which may be at work beside the test
 	store  *storage.Store
 	opened int // times
 	all    []*tenant
@@ -118,14 +120,15 @@ func newWorld(t tester, dir string, now time.Time, calendars ...*schema.Calendar
 		_, changes := days.Changes()
 		for _, change := range changes {
 			w.tenant = w.all[i]
-			w.now = days.Start(change.First).Add(-time.Second)
+			w.set(days.Start(change.First).Add(-time.Second))
 			w.move(t, change.Zone)
 		}
 		if !w.all[i].days.Equal(days) {
 			t.Fatalf("a site that was to have %v has %v", changes, w.all[i].days)
 		}
 	}
-	w.tenant, w.now = w.all[0], now
+	w.tenant = w.all[0]
+	w.set(now)
 	return w
 }
 
@@ -161,8 +164,9 @@ func (w *world) choose(t *rapid.T) { w.tenant = rapid.SampledFrom(w.all).Draw(t,
 func (w *world) open(t tester, create bool) {
 	t.Helper()
 	w.opened++
+	w.set(w.now)
 	store, err := storage.Open(context.Background(), storage.Config{
-		Dir: w.dir, Create: create, Now: func() time.Time { return w.now },
+		Dir: w.dir, Create: create, Now: func() time.Time { return *w.clock.Load() },
 		Memory:    shares(w.opened),
 		PartRows:  5 * (w.opened % 3), // days in one part, or in many
 		LayerRows: 2 * (w.opened % 4), // open days in memory, or in layers of a few rows
@@ -171,6 +175,11 @@ func (w *world) open(t tester, create bool) {
 		t.Fatalf("open: %v", err)
 	}
 	w.store = store
+}
+
+func (w *world) set(now time.Time) {
+	w.now = now
+	w.clock.Store(&now)
 }
 
 // shares are those of a small machine; every other time the cache holds nothing.
@@ -195,7 +204,7 @@ func (w *world) today() schema.Date { return w.days.Date(w.now.Unix()) }
 // live sends an event at its time, which becomes now.
 func (w *world) live(t tester, e naive.Event) {
 	t.Helper()
-	w.now = time.Unix(e.Time, 0)
+	w.set(time.Unix(e.Time, 0))
 	o, err := w.store.OpenDay(w.site, w.today())
 	if err != nil {
 		t.Fatalf("open day %v: %v", w.today(), err)
