@@ -191,7 +191,7 @@ func TestEngineLaws(t *testing.T) {
 func TestStore(t *testing.T) {
 	root := t.TempDir()
 	lives := 0
-	check(t, 30, func(t *rapid.T) {
+	check(t, 60, func(t *rapid.T) {
 		p, q := drawPlace(t), drawPlace(t)
 		lives++
 		begin := p.days.Start(p.day).Add(time.Hour * time.Duration(even(t, 4, "start hour")))
@@ -205,6 +205,16 @@ func TestStore(t *testing.T) {
 					e := drawEvent(t)
 					e.Visitor, e.Attributes = visitorNames[even(t, 2, "visitor")], attributes
 					e.Time = w.now.Unix() + rapid.SampledFrom(durations).Draw(t, "gap")
+					w.live(t, e)
+				}
+			},
+			"Busy": func(t *rapid.T) { // enough for layers, with visits that go on from one to the next
+				w.choose(t)
+				attributes := drawAttributes(t)
+				for range 4 + even(t, 4, "length") {
+					e := drawEvent(t)
+					e.Visitor, e.Attributes = visitorNames[even(t, 2, "visitor")], attributes
+					e.Time = w.now.Unix() + rapid.SampledFrom(durations[:4]).Draw(t, "gap")
 					w.live(t, e)
 				}
 			},
