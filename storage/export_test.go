@@ -28,5 +28,8 @@ const (
 // DB is the data file itself.
 func (s *Store) DB() *file.DB { return s.db }
 
+// SetRoom lets a Scratch ask somebody else for room.
+func (x *Scratch) SetRoom(room func(more int64) error) { x.room = room }
+
 // ErrStale is what a reader is told whose day was replaced.
 var ErrStale = errStale

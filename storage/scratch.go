@@ -21,6 +21,7 @@ import (
 type Scratch struct {
 	dir    string
 	sealer *seal.Sealer
+	room   func(more int64) error // on the disk
 
 	mu   sync.Mutex // guards all below
 	f    *os.File
@@ -39,16 +40,22 @@ var errScratchClosed = errors.New("scratch file: internal error: used after the 
 
 const scratchPattern = "footfall-scratch-*.tmp"
 
-// Scratch returns an empty Scratch. The caller closes it.
-func (s *Store) Scratch() *Scratch { return &Scratch{dir: s.cfg.Dir, sealer: seal.Ephemeral()} }
+// Scratch returns an empty Scratch. The caller closes it. What it takes leaves room on the disk for events: its last Write then ends with ErrFull.
+func (s *Store) Scratch() *Scratch {
+	return &Scratch{dir: s.cfg.Dir, sealer: seal.Ephemeral(), room: s.db.Beside}
+}
 
 // Write puts a value down. After an error there will be no other value.
 func (x *Scratch) Write(value []byte) (Stored, error) {
 	pieces := (len(value) + scratchPiece - 1) / scratchPiece
+	size := int64(len(value) + pieces*seal.Overhead)
 	x.mu.Lock()
 	err := x.openLocked()
+	if err == nil {
+		err = x.failLocked(x.room(size))
+	}
 	at, f := x.end, x.f
-	x.end += int64(len(value) + pieces*seal.Overhead)
+	x.end += size
 	x.mu.Unlock()
 	if err != nil {
 		return Stored{}, err
@@ -61,13 +68,20 @@ func (x *Scratch) Write(value []byte) (Stored, error) {
 		if _, err := f.WriteAt(sealed, at); err != nil {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			x.err = fmt.Errorf("write scratch file in %s: %w", x.dir, err)
-			return Stored{}, x.err
+			return Stored{}, x.failLocked(diskError(err))
 		}
 		value = value[n:]
 		at += int64(len(sealed))
 	}
 	return stored, nil
+}
+
+// failLocked keeps the error of a write, if it is one.
+func (x *Scratch) failLocked(err error) error {
+	if err != nil {
+		x.err = fmt.Errorf("write scratch file in %s: %w", x.dir, err)
+	}
+	return x.err
 }
 
 // openLocked makes the file if there is none.

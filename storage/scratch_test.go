@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -88,5 +89,35 @@ func TestScratchTrouble(t *testing.T) {
 	defer x.Close()
 	if _, err := x.Write([]byte("x")); err == nil {
 		t.Error("a file was made in a directory that is gone")
+	}
+}
+
+// A scratch file does not take the room on the disk that events need.
+func TestScratchLeavesRoom(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), &clock{time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)})
+	defer s.Close()
+	if err := s.DB().Beside(1); err != nil {
+		t.Fatal(err)
+	}
+	x := s.Scratch()
+	defer x.Close()
+	var asked int64
+	x.SetRoom(func(more int64) error {
+		if asked += more; asked > 2000 {
+			return s.DB().Beside(1 << 62)
+		}
+		return nil
+	})
+	first, err := x.Write(make([]byte, 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := x.Write(make([]byte, 1000)); !errors.Is(err, storage.ErrFull) {
+			t.Errorf("a value beyond the room: %v", err)
+		}
+	}
+	if b, err := x.Read(nil, first); err != nil || len(b) != 1000 {
+		t.Errorf("the value before: %d bytes, %v", len(b), err)
 	}
 }

@@ -34,7 +34,7 @@ const (
 	compactPercent = 40
 	compactFloor   = 64 << 20
 
-	// copySpare bytes are left on the disk when a copy is begun, and doubtfulSpare more where events may come meanwhile.
+	// copySpare bytes are left on the disk when a copy is begun, and doubtfulSpare more where events may come meanwhile, as beside another file.
 	copySpare = 16 << 20
 
 	// copyBatch bytes of a copy are written and synced at a time. Commits beside it wait for the disk behind them: with 8 MB three times as

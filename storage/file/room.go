@@ -203,6 +203,15 @@ func (db *DB) Room(more int64) error {
 	return nil
 }
 
+// Beside returns ErrFull if another file on the disk, longer by so many bytes, would leave too little there to go on: a job must end before it takes
+// the room that events need.
+func (db *DB) Beside(more int64) error {
+	if free, ok := diskFree(db.room.dir); ok && free-copySpare-doubtfulSpare < more {
+		return fmt.Errorf("%w: %d MB are left", ErrFull, free>>20)
+	}
+	return nil
+}
+
 // again writes changes that an estimate left too little room for: bbolt has refused them before anything was written.
 func (db *DB) again(t *Tx, after *Sums) (err error) {
 	h := db.now.Load()
