@@ -147,15 +147,47 @@ func (s *Stream) claim(ctx context.Context) (uint32, error) {
 	return newest + 1, nil
 }
 
-// fence looks before every second pack or so whether somebody has claimed the next epoch.
-func (w *session) fence(ctx context.Context) error {
+// glance looks before every second pack or so whether somebody has claimed the next epoch. It is for what does no harm if somebody has: two epochs never
+// write packs to one name.
+func (w *session) glance(ctx context.Context) error {
 	if now := time.Now(); now.Sub(w.fenced) >= 2*w.pause() {
 		c, err := w.readClaim(ctx, w.epoch+1)
 		if err == nil {
 			return fmt.Errorf("%w since %s: this one stops", ErrFenced, c.time.Format(time.RFC3339))
 		} else if errors.Is(err, objstore.ErrNotFound) {
 			w.fenced = now
-		} // else nobody knows; two epochs never write to one name
+		}
+	}
+	return nil
+}
+
+// fence returns nil only if nobody has claimed a later epoch, however long it takes to find out: a machine may have slept for weeks, in which
+// others have come and gone and the claim of the next epoch was pruned. It comes before whatever could do harm.
+func (w *session) fence(ctx context.Context) error {
+	newest := uint32(0)
+	err := w.insist(ctx, func() (err error) {
+		newest, err = newestEpoch(ctx, w.cfg.Bucket)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.fenced = time.Now()
+	return w.latest(newest)
+}
+
+// unfenced is fence for tasks beside the stream: it does not insist.
+func (w *session) unfenced(ctx context.Context) error {
+	newest, err := newestEpoch(ctx, w.cfg.Bucket)
+	if err != nil {
+		return err
+	}
+	return w.latest(newest)
+}
+
+func (w *session) latest(epoch uint32) error {
+	if epoch > w.epoch {
+		return fmt.Errorf("%w: it is at epoch %d, this one was %d and stops", ErrFenced, epoch, w.epoch)
 	}
 	return nil
 }

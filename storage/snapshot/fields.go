@@ -51,6 +51,15 @@ func (r *reader) size(limit int) int {
 	return int(x)
 }
 
+func (r *reader) id() ID {
+	epoch := r.uvarint()
+	if epoch > math.MaxUint32 {
+		r.b, r.bad = nil, true
+		return ID{}
+	}
+	return ID{uint32(epoch), r.uvarint()}
+}
+
 // count is the number of things that follow, each of at least least bytes.
 func (r *reader) count(least int) int { return r.size(len(r.b) / least) }
 

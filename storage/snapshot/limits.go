@@ -59,4 +59,25 @@ const (
 
 	// maxGathered entries make a pack even where their values are tiny, so that its head stays small.
 	maxGathered = 64 << 10
+
+	// Points are kept for as long as the mistake that they are to undo is likely to stay unseen: what was done today is missed at once, what is
+	// wrong in a report is seen at the end of its month.
+	keepAll     = 24 * time.Hour
+	keepHourly  = 7 * 24 * time.Hour
+	keepDaily   = 30 * 24 * time.Hour
+	keepMonthly = 12
+
+	// grace lies between finding that an object is not needed and deleting it. A restore that began before takes hours at most, and a
+	// writer that stalled for longer looks whether it is fenced before it names an object again.
+	grace = 24 * time.Hour
+
+	// pruneEvery is how often a stream prunes, and firstPrune when it first does: a server that is started every day is to prune as well.
+	pruneEvery = 24 * time.Hour
+	firstPrune = time.Hour
+
+	// deleteAtOnce objects are deleted by one call, as S3 deletes them.
+	deleteAtOnce = 1000
+
+	// maxMarks objects wait to be deleted; a day of a busy site has 50,000. What is more is found by a later run.
+	maxMarks = 500_000
 )

@@ -72,6 +72,17 @@ func (s *source) manifest(ctx context.Context, id ID) (*manifest, error) {
 	return decodeManifest(id.manifest(), b, s.sealer)
 }
 
+// opened is a manifest, or why there is none.
+type opened struct {
+	*manifest
+	err error
+}
+
+func (s *source) manifestOf(ctx context.Context, id ID) (m opened) {
+	m.manifest, m.err = s.manifest(ctx, id)
+	return m
+}
+
 // head reads only the beginning of a pack of that size.
 func (s *source) head(ctx context.Context, id ID, size int64) (*head, error) {
 	b, err := s.read(ctx, id.pack(), 0, min(size, firstRead))

@@ -70,7 +70,7 @@ func decodeManifest(name string, b []byte, sealer *seal.Sealer) (*manifest, erro
 	m.packs = make([]listed, 0, n)
 	var before ID
 	for range n {
-		p := listed{ID: ID{uint32(r.size(1<<32 - 1)), r.uvarint()}, size: int64(r.size(maxPack))}
+		p := listed{ID: r.id(), size: int64(r.size(maxPack))}
 		copy(p.hash[:], r.take(16))
 		p.entries = r.size(maxHead)
 		p.live = r.size(p.entries)

@@ -49,4 +49,15 @@
 //	16       SHA-256 of the pack, cut
 //	         number of entries in it, number of those that count
 //	         ⌈entries / 8⌉ bytes with a bit for each that counts, lowest first; nothing if all count
+//
+// # What pruning knows, version 1
+//
+//	"FFL" and the version, 1, then sealed to its name, v1/low:
+//
+//	       epoch, number: of the manifest behind which all packs are kept
+//	       number of manifests whose names do not count any more, then for each: epoch, number
+//	       number of objects that were found not to be needed, in the order of kind, epoch, number; then for each:
+//	1        kind: 1 claim of an epoch, 2 manifest, 3 pack
+//	         epoch, number
+//	         time of finding it, Unix milliseconds
 package snapshot

@@ -34,6 +34,9 @@ type Config struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 	Pause  time.Duration // between packs, 0 for what is right; for tests
+
+	Keep     Keeping // what daily pruning keeps
+	NoDelete bool    // the credentials do not allow to delete: nothing is pruned
 }
 
 // Stream uploads what changes in a data file. Its methods may be called by many at once.
@@ -72,8 +75,10 @@ type Status struct {
 	Settled    bool      `json:"settled"`       // nothing has changed since Restorable
 	Objects    int       `json:"packs"`         // that the newest stand is made of
 	Uploaded   int64     `json:"uploaded_bytes"`
-	Requests   int64     `json:"requests"`       // that wrote
-	Kept       []string  `json:"kept,omitempty"` // keys of removed sites that the bucket will not delete yet, and until when
+	Requests   int64     `json:"requests"`              // that wrote
+	Kept       []string  `json:"kept,omitempty"`        // keys of removed sites that the bucket will not delete yet, and until when
+	Pruned     time.Time `json:"pruned,omitzero"`       // when pruning last did its work
+	PruneError string    `json:"prune_error,omitempty"` // why it did not since
 
 	commit uint64 // of the last settled pack
 	keys   uint64 // generation of the vault that the bucket has the keys of
@@ -87,12 +92,11 @@ type Point struct {
 	Size int64     `json:"bytes"` // of the packs it is made of
 }
 
-// ask is a wish of a caller of Snapshot.
+// ask is what a caller wants done between two packs. An error ends the session.
 type ask struct {
-	name  string
-	point Point
-	err   error
-	done  chan struct{}
+	do   func(ctx context.Context, w *session) error
+	err  error
+	done chan struct{}
 }
 
 // New returns a stream that has not begun: see [Stream.Run].
@@ -167,19 +171,63 @@ func (s *Stream) Snapshot(ctx context.Context, name string) (Point, error) {
 	if len(name) > maxName {
 		return Point{}, fmt.Errorf("snapshot: the name of a point has %d bytes, at most %d are possible", len(name), maxName)
 	}
-	a := &ask{name: name, done: make(chan struct{})}
+	var point Point
+	err := s.ask(ctx, func(ctx context.Context, w *session) (err error) {
+		if err = w.flush(ctx); err == nil {
+			point, err = w.putManifest(ctx, name)
+		}
+		return err
+	})
+	if err != nil {
+		return Point{}, err
+	}
+	return point, nil
+}
+
+// Flush returns when all that was committed before the call can be restored.
+func (s *Stream) Flush(ctx context.Context) error {
+	return s.ask(ctx, func(ctx context.Context, w *session) error { return w.flush(ctx) })
+}
+
+// SyncKeys returns when the bucket holds the keys of the vault as they are, so that what was destroyed there can be restored no more. kept are keys that
+// the bucket will not delete yet, and until when.
+func (s *Stream) SyncKeys(ctx context.Context) (kept []string, err error) {
+	synced := true
+	err = s.ask(ctx, func(ctx context.Context, w *session) error {
+		generation := w.cfg.Vault.Generation()
+		err := w.syncKeys(ctx)
+		synced = w.keysGen >= generation
+		return err
+	})
+	st := s.Status()
+	if err == nil && !synced {
+		err = fmt.Errorf("the bucket has not deleted keys that are to be no more, and is asked again: %s", st.Error)
+	}
+	return st.Kept, err
+}
+
+// ask has something done by the session that streams, as soon as there is one.
+func (s *Stream) ask(ctx context.Context, do func(context.Context, *session) error) error {
+	a := &ask{do: do, done: make(chan struct{})}
 	select {
 	case s.asks <- a:
 	case <-ctx.Done():
-		return Point{}, ctx.Err()
+		return ctx.Err()
 	case <-s.done:
-		return Point{}, ErrStopped
+		return ErrStopped
 	}
 	select {
 	case <-a.done:
-		return a.point, a.err
+		return a.err
 	case <-ctx.Done():
-		return Point{}, ctx.Err()
+		return ctx.Err()
+	case <-s.done: // which may have come just after the answer
+		select {
+		case <-a.done:
+			return a.err
+		default:
+			return ErrStopped
+		}
 	}
 }
 
@@ -214,12 +262,19 @@ type session struct {
 
 	keys    map[string]bool // names of wrapped site keys in the bucket, nil if not known
 	keysGen uint64
+
+	tasks   sync.WaitGroup // of prunings
+	pruner  sync.Mutex     // held by the one that runs
+	pruneAt time.Time      // the next one
 }
 
 // session claims an epoch and streams until something fails for good or ctx ends.
 func (s *Stream) session(ctx context.Context) error {
 	s.set(func(st *Status) { st.State, st.Error = Starting, "" })
-	w := &session{Stream: s}
+	w := &session{Stream: s, pruneAt: s.cfg.Now().Add(firstPrune)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer w.tasks.Wait()
+	defer cancel()
 	var err error
 	if w.epoch, err = s.claim(ctx); err != nil {
 		return err
@@ -287,16 +342,15 @@ func (w *session) loop(ctx context.Context) error {
 			if err := w.syncKeys(ctx); err != nil {
 				return err
 			}
+			w.pruneDaily(ctx)
 			continue
 		case a := <-w.asks:
-			a.err = w.flush(ctx)
-			if a.err == nil {
-				a.point, a.err = w.putManifest(ctx, a.name)
-			}
+			a.err = a.do(ctx, w)
 			close(a.done)
 			if a.err != nil {
 				return a.err
 			}
+			continue // what waits to be uploaded may still do so
 		case <-wake:
 			if err := w.flush(ctx); err != nil {
 				return err
@@ -368,7 +422,7 @@ func (w *session) putPack(ctx context.Context, p *builder) error {
 	if err := w.syncKeys(ctx); err != nil { // what is in the pack can then be opened
 		return err
 	}
-	if err := w.fence(ctx); err != nil {
+	if err := w.glance(ctx); err != nil {
 		return err
 	}
 	id := ID{w.epoch, w.seq + 1}
@@ -383,20 +437,29 @@ func (w *session) putPack(ctx context.Context, p *builder) error {
 
 // put uploads an object, however long it takes, and counts it. That somebody else has written there means that we are fenced.
 func (w *session) put(ctx context.Context, name string, body []byte, mode objstore.Mode) error {
+	err := w.insist(ctx, func() error { return w.cfg.Bucket.Put(ctx, name, body, mode) })
+	switch {
+	case err == nil:
+		w.set(func(st *Status) {
+			st.Requests++
+			st.Uploaded += int64(len(body))
+		})
+	case errors.Is(err, objstore.ErrExists):
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	}
+	return err
+}
+
+// insist tries until it succeeds, finds another object in its place, or ctx ends.
+func (w *session) insist(ctx context.Context, try func() error) error {
 	state := w.Status().State
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := w.cfg.Bucket.Put(ctx, name, body, mode)
+		err := try()
 		switch {
 		case err == nil:
-			w.set(func(st *Status) {
-				st.State, st.Error = state, ""
-				st.Requests++
-				st.Uploaded += int64(len(body))
-			})
+			w.set(func(st *Status) { st.State, st.Error = state, "" })
 			return nil
-		case errors.Is(err, objstore.ErrExists):
-			return fmt.Errorf("%w: %w", ErrFenced, err)
-		case ctx.Err() != nil:
+		case errors.Is(err, objstore.ErrExists), ctx.Err() != nil:
 			return err
 		}
 		w.trouble(err)
@@ -461,6 +524,9 @@ func (w *session) putManifest(ctx context.Context, name string) (Point, error) {
 		return Point{}, err
 	}
 	w.index.prune()
+	if err := w.fence(ctx); err != nil { // the packs may have been deleted since, if we slept
+		return Point{}, err
+	}
 	id := ID{w.epoch, w.seq}
 	m := &manifest{commit: w.stand.Commit, time: w.at, sums: w.stand.Sums.Encode(), format: w.stand.Format, last: w.last, point: name, packs: w.index.list()}
 	if err := w.put(ctx, id.manifest(), m.encode(id.manifest(), w.sealer), objstore.Create); err != nil {
