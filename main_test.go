@@ -38,6 +38,7 @@ var denied = []struct {
 	{"storage/column", "storage=", nil, "leaves do not know the tree"},
 	{"storage/day", "storage=", nil, "leaves do not know the tree"},
 	{"storage/query", "storage=", nil, "leaves do not know the tree"},
+	{"storage/snapshot", "storage=", nil, "leaves do not know the tree"},
 	{"storage/objstore", "storage!storage/objstore", nil, "a bucket keeps bytes that were sealed before they came, and knows no other room"},
 	{"storage/objstore", "storage/objstore/s3", []string{"storage/objstore/objtest"}, "what a bucket is must not depend on one kind of it"},
 	{"storage/file", "storage/day", nil, "the file keeps bytes; what they mean is others' business"},

@@ -104,6 +104,9 @@ const (
 	// showEvery is how often a check of the file says how far it is.
 	showEvery = 100 * time.Millisecond
 
+	// shredWait is how long whoever removed a site waits to hear from the bucket: two requests, and a pack that is under way. Nothing hangs on it.
+	shredWait = 15 * time.Second
+
 	// maxDropReasons different reasons are counted, dimensions with folded values among them; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

@@ -149,6 +149,8 @@ type Store struct {
 	folds [schema.NumColumns]atomic.Int64 // values that became day.Other since Open
 	watch watch
 
+	streaming streaming
+
 	tidied atomic.Int64   // Unix seconds before which no compaction starts by itself
 	tasks  sync.WaitGroup // those
 }
@@ -338,6 +340,7 @@ func (s *Store) Close() error {
 	if s.db.Poisoned() != nil || errors.Is(err, ErrFull) {
 		err = nil // said when it happened; dropped counts are not worth a failed stop
 	}
+	s.streaming.stop()
 	return errors.Join(err, s.closeFiles())
 }
 

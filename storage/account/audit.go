@@ -38,6 +38,7 @@ const (
 	DidRemoveKey = "remove key"
 	DidRecovery  = "new recovery key"
 	DidRotate    = "rotate keys"
+	DidRestore   = "restore snapshot" // what was done after its point is not in this list
 )
 
 const kindEntry = 1

@@ -164,3 +164,42 @@ func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	}
 	return nil
 }
+
+// Mend puts back what can be known of a book of which records were lost: these sites, under their own numbers, and counters that give no number twice.
+func (b *Book) Mend(ctx context.Context, sites ...Site) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.changeLocked()
+	before := c.next.counters
+	for _, site := range sites {
+		_, ok1 := c.next.sites[site.ID]
+		_, ok2 := c.next.domains[site.Domain]
+		if ok1 || ok2 {
+			return fmt.Errorf("site %d: %w", site.ID, ErrExists)
+		}
+		site.calendar, _ = site.Calendar()
+		c.next.sites = with(c.next.sites, site.ID, site)
+		c.next.domains = with(c.next.domains, site.Domain, site.ID)
+		c.put(numberKey(kindSite, uint64(site.ID)), site)
+	}
+	n := &c.next.counters
+	for id := range c.next.sites {
+		n.Site = max(n.Site, id)
+	}
+	for id := range c.next.users {
+		n.User = max(n.User, id)
+	}
+	for _, t := range c.next.tokens {
+		n.Token = max(n.Token, t.ID)
+	}
+	if *n != before {
+		c.put(numberKey(kindCounters, 0), *n)
+	}
+	if len(c.puts) == 0 {
+		return nil
+	}
+	if err := c.commit(ctx); err != nil {
+		return fmt.Errorf("mend book: %w", err)
+	}
+	return nil
+}
