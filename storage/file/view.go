@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -56,11 +57,30 @@ func (db *DB) begin(h *handle) (tx *bolt.Tx, err error) {
 			db.loseSight(err)
 		}
 	}()
+	if err := h.metaThere(); errors.Is(err, os.ErrClosed) {
+		return nil, ErrClosed
+	} else if err != nil {
+		err = damaged("read: %v", err)
+		db.loseSight(err)
+		return nil, err
+	}
 	tx, err = h.bolt.Begin(false)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return nil, ErrClosed
 	}
 	return tx, err
+}
+
+// metaThere returns an error if the meta pages cannot be read. bbolt reads them under its locks, which a panic leaves locked: who waits for
+// them then, perhaps in the midst of a commit, waits for ever.
+func (h *handle) metaThere() error {
+	var b [1]byte
+	for page := range int64(2) {
+		if _, err := h.file.ReadAt(b[:], page*pageSize); err != nil {
+			return fmt.Errorf("meta page %d cannot be read from the disk: %w", page, err)
+		}
+	}
+	return nil
 }
 
 // reading runs fn in a read transaction and ends it.

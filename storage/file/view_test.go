@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"footfall/storage/file"
 )
@@ -115,6 +116,41 @@ func TestFaultInACommit(t *testing.T) {
 	}
 	if v, err := db.Get(file.Days, number(3)); err != nil || len(v) != 60_000 {
 		t.Errorf("reading goes on: %d bytes, %v", len(v), err)
+	}
+}
+
+// TestManyWithoutMeta: the file has lost its meta pages, and many want to read at once. Nobody waits for ever.
+func TestManyWithoutMeta(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "footfall.db")
+		db := mustCreate(t, file.Config{Path: path})
+		mustCommit(t, db, put(file.Audit, "k", "v"))
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		start, errs := make(chan struct{}), make(chan error, 16)
+		for range cap(errs) {
+			go func() { <-start; _, err := db.Get(file.Audit, []byte("k")); errs <- err }()
+		}
+		close(start)
+		for range cap(errs) {
+			select {
+			case err := <-errs:
+				if !errors.Is(err, file.ErrDamaged) {
+					t.Errorf("got %v", err)
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("somebody waits for ever")
+			}
+		}
+		db.Close()
+		if err := os.WriteFile(path, whole, 0o600); err != nil { // for the check at the end of the test
+			t.Fatal(err)
+		}
 	}
 }
 
