@@ -3,6 +3,7 @@ package day
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"footfall/storage/column"
 	"footfall/storage/schema"
@@ -152,8 +153,9 @@ func (u *unordered) retain(keep []bool) {
 // keep their ids, so that what is made of the rows can go on where this day ends. No row may have been added since the view was made.
 func (o *Open) Kept(c *Cut, fn func(Row) error) error {
 	o.mu.RLock()
-	defer o.mu.RUnlock()
-	if o.rowsLocked() != c.v.Rows {
+	rows, ids := o.rowsLocked(), slices.Clip(o.visitors.ids)
+	o.mu.RUnlock() // columns may come from the file: that takes its time, and locks of others
+	if rows != c.v.Rows {
 		panic("day: internal error: rows were added to a day that is being cut")
 	}
 	all, err := c.v.cells()
@@ -174,7 +176,7 @@ func (o *Open) Kept(c *Cut, fn func(Row) error) error {
 		if !begun {
 			r.Visit = uint32(len(number))
 			number[row.visit] = r.Visit
-			r.New = &NewVisit{Visitor: o.visitors.ids[of[row.visit]], Attributes: all.attributes(row.visit)}
+			r.New = &NewVisit{Visitor: ids[of[row.visit]], Attributes: all.attributes(row.visit)}
 		}
 		if err := fn(r); err != nil {
 			return err
