@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"footfall/storage"
 	"footfall/storage/day"
 	"footfall/storage/query"
 	"footfall/storage/query/naive"
@@ -134,6 +135,75 @@ func TestQueryMany(t *testing.T) {
 			t.Fatalf("%s\nmodel -, engine +:\n%s", describe(q), diff)
 		}
 	})
+}
+
+// TestQueryBusy asks about a day that is open, with visitors for two blocks, in many layers and rows behind them, and then about what a deletion
+// leaves of it.
+func TestQueryBusy(t *testing.T) {
+	date, _ := schema.ParseDate("2026-03-28")
+	days := schema.NewCalendar(time.UTC)
+	w := newWorld(t, filepath.Join(t.TempDir(), "data"), days.Start(date+1).Add(-time.Second), days)
+	defer w.close(t)
+	o, err := w.store.OpenDay(w.site, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seats := newSeating()
+	var last storage.Commit
+	for batch := range slices.Chunk(inOrder(manyEvents(rand.New(rand.NewPCG(3, 2026)), days.Start(date).Unix(), 120_000)), 500) {
+		var rows []day.Row
+		for _, e := range batch {
+			if row, ok := seats.row(e); ok && days.Date(e.Time) == date {
+				rows, w.events = append(rows, row), append(w.events, e)
+			}
+		}
+		if len(rows) == 0 {
+			break // of the next day
+		}
+		if last, err = w.store.Append(o, rows...); err == nil {
+			err = last.Wait(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if visitors, _ := o.Counts(); o.Layers() < 10 || visitors < 8500 { // a block has 8192
+		t.Fatalf("%d layers, %d visitors", o.Layers(), visitors)
+	}
+	ask := func(n int) {
+		visits := naive.Derive(w.events, days)
+		check(t, n, func(t *rapid.T) {
+			q := drawQuery(t, place{days, date}, w.site)
+			want, err := visits.Answer(q)
+			if err != nil {
+				t.Fatalf("model: %v", err)
+			}
+			got, err := w.store.Query(context.Background(), q)
+			if err != nil {
+				t.Fatalf("engine: %v", err)
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("%s\nmodel -, engine +:\n%s", describe(q), diff)
+			}
+		})
+	}
+	ask(20)
+	d := storage.Deletion{Site: w.site, Range: query.Days(date, date, days), Filters: onPage("/a"), By: "test"}
+	remaining, model, err := naive.Derive(w.events, days).Delete(d.Range, d.Filters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := w.store.Delete(t.Context(), d, "", nil)
+	if err != nil || sum.Events != int64(model.Events) || sum.Events == 0 {
+		t.Fatalf("%+v, %v, want %+v", sum, err, model)
+	}
+	w.events = remaining
+	ask(20)
+	w.reopen(t)
+	ask(20)
+	if err := w.store.Check(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // manyEvents makes events of three days from start on. Some values are frequent and many are rare.
