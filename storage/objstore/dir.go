@@ -25,8 +25,9 @@ type Dir struct {
 	path  string
 	sweep sync.Once // before the first Put: who only reads changes nothing
 
-	mu   sync.Mutex
-	asks *linked // nil until asked; guarded by mu
+	mu      sync.Mutex      // guards all below
+	asks    *linked         // nil until asked
+	durable map[string]bool // directories that will be there after a crash, as this process has seen to
 }
 
 type linked struct{ can bool }
@@ -46,7 +47,7 @@ func OpenDir(path string) (*Dir, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("open bucket: %s is no directory", path)
 	}
-	return &Dir{path: path}, nil
+	return &Dir{path: path, durable: map[string]bool{path: true}}, nil
 }
 
 // Put implements [Bucket]: a temporary file is written and synced, gets its name, and the directory is synced.
@@ -66,12 +67,13 @@ func (d *Dir) Put(ctx context.Context, name string, body []byte, mode Mode) erro
 
 	target := d.file(name)
 	for range mkdirTries {
-		if err = d.makeDirs(filepath.Dir(target)); err != nil {
+		if err = d.makeDirs(filepath.Dir(target)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err = settle(temp, target, mode); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
+		d.forget()
 	}
 	if errors.Is(err, fs.ErrExist) && mode == Create {
 		if same, readErr := holds(target, body); readErr != nil {
@@ -147,25 +149,35 @@ func holds(file string, body []byte) (bool, error) {
 	return bytes.Equal(have, body), err
 }
 
-// makeDirs makes the directories for a file below the bucket's own, never that one itself.
+// makeDirs makes the directories for a file below the bucket's own, never that one itself. One that is there may have been made by someone whose
+// sync failed, or who died before it: it counts as made only after a sync of our own.
 func (d *Dir) makeDirs(dir string) error {
-	if dir == d.path {
+	d.mu.Lock()
+	durable := d.durable[dir]
+	d.mu.Unlock()
+	if durable {
 		return nil
 	}
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := d.makeDirs(filepath.Dir(dir)); err != nil {
-			return err
-		}
-		err = os.Mkdir(dir, 0o700)
+	if err := d.makeDirs(filepath.Dir(dir)); err != nil {
+		return err
 	}
-	if err == nil {
-		return syncDir(filepath.Dir(dir))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+	if err := syncDir(filepath.Dir(dir)); err != nil {
+		return err
 	}
-	return err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.durable[dir] = true
+	return nil
+}
+
+// forget makes makeDirs begin anew: someone has removed a directory.
+func (d *Dir) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.durable = map[string]bool{d.path: true}
 }
 
 func (d *Dir) removeLeftovers() {
@@ -315,18 +327,14 @@ func (d *Dir) Delete(ctx context.Context, names ...string) error {
 		if info, err := os.Lstat(file); err == nil && info.IsDir() {
 			continue // no object has this name
 		}
-		err := d.failed("delete", name, os.Remove(file))
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		if err := d.failed("delete", name, os.Remove(file)); err != nil && !errors.Is(err, ErrNotFound) {
 			errs = append(errs, err)
 			continue
 		}
-		touched[filepath.Dir(file)] = name
+		touched[filepath.Dir(file)] = name // one that was not there may have been removed by someone whose sync failed
 	}
 	for dir, name := range touched {
-		if err := syncDir(dir); err != nil {
+		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			errs = append(errs, d.failed("delete", name, err))
 		}
 	}
