@@ -54,7 +54,7 @@ Results go to standard output, everything else to standard error.
 ` + terminal.KeyHelp + `
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 not there, 11 in use by another process, 12 wrong or no key, 13 damaged,
-130 interrupted.`
+14 another instance streams to the bucket, 130 interrupted.`
 
 // options are the flags of every verb.
 type options struct {
@@ -98,6 +98,13 @@ type verbs struct {
 		Recovery verb.KeyRecovery `cmd:"" help:"Make a new recovery key in the place of the old one, and print it."`
 		Rotate   verb.KeyRotate   `cmd:"" help:"Make a new master key, which older copies of the vault do not know."`
 	} `cmd:"" help:"Keys that open the data."`
+	Snapshot struct {
+		Create  verb.SnapshotCreate  `cmd:"" help:"Make a point, with a name or without."`
+		List    verb.SnapshotList    `cmd:"" help:"List the points that can be restored."`
+		Status  verb.SnapshotStatus  `cmd:"" help:"Tell up to when the data could be restored."`
+		Adopt   verb.SnapshotAdopt   `cmd:"" help:"Go on with the snapshots of another instance, such as the one this was restored from."`
+		Restore verb.SnapshotRestore `cmd:"" help:"Make a data directory out of the snapshots in a bucket."`
+	} `cmd:"" help:"Copies of all data in a bucket, streamed there as they change."`
 	Import      ingest.Import  `cmd:"" help:"Add events from a file to a site."`
 	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
 	Delete      api.Delete     `cmd:"" help:"Delete some of a site's events: a page, an event name, a burst."`
@@ -197,8 +204,10 @@ func (a *app) runVerb() error {
 	if idle, ok := a.command.Verb().(interface {
 		RunIdle(*verb.Context, string, storage.Key) error
 	}); ok {
-		if err := admin.Call(a.ctx, filepath.Join(dir, admin.Socket), a.args, a.command.Settings, streams); !errors.Is(err, admin.ErrNoServer) {
-			return err
+		if v, ok := a.command.Verb().(interface{ Alone() bool }); !ok || !v.Alone() {
+			if err := admin.Call(a.ctx, filepath.Join(dir, admin.Socket), a.args, a.command.Settings, streams); !errors.Is(err, admin.ErrNoServer) {
+				return err
+			}
 		}
 		key, err := a.opt.Find(a.command, dir, a.passphrase)
 		if err != nil {
@@ -212,7 +221,7 @@ func (a *app) runVerb() error {
 		},
 		func(store *storage.Store) error {
 			a.showRecovery(store)
-			here.Store = store
+			here.Store, here.Idle = store, true
 			return a.command.Run(here)
 		})
 }
@@ -339,7 +348,10 @@ func (a *app) opening() func(what string, done, total int64) {
 	}
 }
 
-type serveVerb struct{ terminal.Listening }
+type serveVerb struct {
+	terminal.Listening
+	verb.BucketFlags
+}
 
 func (*serveVerb) Help() string {
 	return "The first start makes the data directory and its key, prints a recovery key where a terminal shows it, and a link that makes the first account. " +
@@ -347,7 +359,7 @@ func (*serveVerb) Help() string {
 }
 
 func (v *serveVerb) Run(a *app) error {
-	return a.serve(&v.Listening, a.dir("footfall-data"), false)
+	return a.serve(&v.Listening, &v.BucketFlags, a.dir("footfall-data"), false)
 }
 
 type demoVerb struct{ terminal.Listening }
@@ -357,11 +369,11 @@ func (v *demoVerb) Run(a *app) error {
 	if err := workload.Claim(dir); err != nil {
 		return fmt.Errorf("%w: name an empty or a new one with --data: %s", err, dir)
 	}
-	return a.serve(&v.Listening, dir, true)
+	return a.serve(&v.Listening, &verb.BucketFlags{}, dir, true)
 }
 
 // serve runs the server until a.ctx ends. What is started is stopped in the opposite order.
-func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
+func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, demo bool) (err error) {
 	began := time.Now()
 	base, err1 := o.Base()
 	proxies, err2 := o.Proxies()
@@ -383,6 +395,11 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 			a.log.Warn("keys and salts that are destroyed in footfall.vault may stay readable on the disk", "because", why)
 		}
 	}
+	snapshots, err := to.Start(a.ctx, store, a.log)
+	if err != nil {
+		return err
+	}
+	defer snapshots.Close()
 	rooms, err := a.wire(store, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
@@ -397,7 +414,7 @@ func (a *app) serve(o *terminal.Listening, dir string, demo bool) (err error) {
 		}
 	}
 	var address atomic.Value // string; set once there is a listener
-	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, &address), Logger: a.log})
+	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, snapshots, &address), Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -523,7 +540,7 @@ func (r *rooms) maintain(ctx context.Context) {
 }
 
 // inServer runs the verbs that come through the admin socket. The one that asks for health is told where the server listens.
-func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context.Context, *admin.Session) error {
+func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, address *atomic.Value) func(context.Context, *admin.Session) error {
 	return func(ctx context.Context, s *admin.Session) (err error) {
 		defer func() { // a bug in a verb must not stop the counting of visits
 			if recover() != nil {
@@ -548,7 +565,7 @@ func (a *app) inServer(store *storage.Store, address *atomic.Value) func(context
 			return verb.Exit(verb.ExitUsage, fmt.Errorf("%s does not run inside a server", command.Path))
 		}
 		return command.Run(&verb.Context{Context: ctx, Store: store, Now: time.Now, In: s.In, Out: s.Out, Err: s.Err,
-			JSON: v.JSON, Asks: s.Asks, Log: a.log, Progress: s.Bars})
+			JSON: v.JSON, Asks: s.Asks, Log: a.log, Streaming: snapshots, Progress: s.Bars})
 	}
 }
 

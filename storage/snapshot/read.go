@@ -38,8 +38,15 @@ func Open(ctx context.Context, bucket objstore.Bucket, key seal.KeySource) (*Rea
 	return &Reader{&source{bucket, ring.Snapshots()}, ring}, nil
 }
 
+// Reader returns what reads the stream's bucket. It has no keyring, and cannot restore.
+func (s *Stream) Reader() *Reader { return &Reader{src: &source{s.cfg.Bucket, s.sealer}} }
+
 // Close forgets the keys.
-func (r *Reader) Close() { r.ring.Close() }
+func (r *Reader) Close() {
+	if r.ring != nil {
+		r.ring.Close()
+	}
+}
 
 // Keyring returns the keys, which open the values of a restored file.
 func (r *Reader) Keyring() *seal.Keyring { return r.ring }
@@ -51,12 +58,19 @@ func (r *Reader) Points(ctx context.Context) ([]Point, error) {
 		return nil, err
 	}
 	var points []Point
+	before := map[ID]bool{} // packs of the point before
 	for _, id := range ids {
 		m, err := r.src.manifest(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		points = append(points, m.summary(id))
+		p, packs := m.summary(id), map[ID]bool{}
+		for _, l := range m.packs {
+			if packs[l.ID] = true; !before[l.ID] {
+				p.New += l.size
+			}
+		}
+		points, before = append(points, p), packs
 	}
 	if len(points) == 0 {
 		return nil, ErrNothing
@@ -66,10 +80,11 @@ func (r *Reader) Points(ctx context.Context) ([]Point, error) {
 		return nil, err
 	}
 	if p := points[len(points)-1]; len(tail.packs) > 0 {
+		fresh := int64(0)
 		for _, l := range tail.packs {
-			p.Size += l.size
+			fresh += l.size
 		}
-		points = append(points, Point{ID: tail.packs[len(tail.packs)-1].ID, Time: tail.at, Size: p.Size})
+		points = append(points, Point{ID: tail.packs[len(tail.packs)-1].ID, Time: tail.at, Size: p.Size + fresh, New: fresh})
 	}
 	return points, nil
 }

@@ -90,6 +90,7 @@ type Point struct {
 	Time time.Time `json:"time"`
 	Name string    `json:"name,omitempty"`
 	Size int64     `json:"bytes"` // of the packs it is made of
+	New  int64     `json:"new"`   // bytes of those that the point before does not need; only in a list
 }
 
 // ask is what a caller wants done between two packs. An error ends the session.

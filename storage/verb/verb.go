@@ -14,6 +14,7 @@ import (
 
 	"footfall/storage"
 	"footfall/storage/account"
+	"footfall/storage/snapshot"
 )
 
 // Context is one run of a verb. Results go to Out, progress and remarks to Err.
@@ -26,7 +27,10 @@ type Context struct {
 	Err   io.Writer
 	JSON  bool // --json: Out holds JSON for programs
 	Asks  bool // somebody at a terminal sees Out and Err and answers with lines of In
+	Idle  bool // Store was opened for this verb alone: no server runs
 	Log   *slog.Logger
+	// Streaming is the snapshots of the server that runs the verb, nil if it streams none or there is no server.
+	Streaming *Streaming
 	// Progress starts a progress display; total < 0 is unknown. It is silent where nobody watches.
 	Progress func(label string, total int64) Bar
 }
@@ -71,6 +75,7 @@ const (
 	ExitRunning = 11 // another process has the data directory and offers no admin socket
 	ExitKey     = 12 // the key does not open the vault, or is not there
 	ExitDamaged = 13 // vault or data are damaged
+	ExitFenced  = 14 // another instance streams its snapshots to the bucket
 )
 
 // ExitError gives an error its exit code.
@@ -102,6 +107,12 @@ func Code(err error) int {
 		return ExitKey
 	case errors.Is(err, storage.ErrVaultDamaged), errors.Is(err, storage.ErrDamaged):
 		return ExitDamaged
+	case errors.Is(err, snapshot.ErrNothing):
+		return ExitMissing
+	case errors.Is(err, snapshot.ErrDamaged):
+		return ExitDamaged
+	case errors.Is(err, snapshot.ErrFenced), errors.Is(err, snapshot.ErrForeign):
+		return ExitFenced
 	}
 	return ExitFailed
 }
