@@ -50,9 +50,13 @@ func (cmd *Import) Run(c *verb.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	run := &importing{c: c, calendar: calendar, sources: sources, memory: c.Store.Memory().Work, rejects: rejects{out: c.Err}, scratch: c.Store.Scratch()}
+	memory, done, err := c.Store.AllWork(c.Context, func() { fmt.Fprintln(c.Err, "waiting for another import to end: one at a time has the memory for it") })
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer done()
+	run := &importing{c: c, calendar: calendar, sources: sources, memory: memory, rejects: rejects{out: c.Err}, scratch: c.Store.Scratch()}
 	defer run.scratch.Close()
-	defer c.Store.Work(run.memory)()
 	parts, err := run.read()
 	if err != nil {
 		return fmt.Errorf("import: %w", err)

@@ -221,3 +221,48 @@ func TestImportManyProps(t *testing.T) {
 		t.Errorf("got %d keys, %d events with the last", keys, last)
 	}
 }
+
+// Imports at the same time, of one site or of many, share one memory: they come one after the other, whatever they wait for, and one that
+// waits can be called off.
+func TestImportsTakeTurns(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), func() time.Time { return noon })
+	defer mustClose(t, s)
+	mustSite(t, s, "example.com", "Etc/UTC")
+	site := mustSite(t, s, "second.example.com", "Etc/UTC")
+	line := `{"time":"2026-06-01T00:00:00Z","name":"pageview"}` + "\n"
+	in, feed := io.Pipe()
+	ended := make(chan error, 3)
+	go func() { ended <- new(run).do(s, in, &ingest.Import{Site: "example.com"}) }()
+	if _, err := io.WriteString(feed, line); err != nil { // it has begun when it reads
+		t.Fatal(err)
+	}
+	begin := func(ctx context.Context) {
+		told := make(chan struct{})
+		go func() {
+			c := run{ctx: ctx, told: func([]byte) { close(told) }}
+			ended <- c.do(s, strings.NewReader(line), &ingest.Import{Site: "second.example.com"})
+		}()
+		<-told
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	begin(ctx)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("one that was called off: %v", err)
+	}
+	begin(t.Context())
+	if used, all := s.Memory().WorkUsed, s.Memory().Work; used != all || s.Count(site) != 0 {
+		t.Errorf("%d bytes of %d are in use", used, all)
+	}
+	if err := feed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if used := s.Memory().WorkUsed; used != 0 || s.Count(site) != 1 {
+		t.Errorf("%d bytes are in use, %d events", used, s.Count(site))
+	}
+}

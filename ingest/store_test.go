@@ -73,16 +73,28 @@ type run struct {
 	out, err bytes.Buffer
 	json     bool
 	ctx      context.Context
+	told     func([]byte) // may be nil; is given what err is
 }
 
 func (r *run) do(s *storage.Store, in io.Reader, v interface{ Run(*verb.Context) error }) error {
 	if r.ctx == nil {
 		r.ctx = context.Background()
 	}
+	notes := io.Writer(&r.err)
+	if r.told != nil {
+		notes = io.MultiWriter(&r.err, telling(r.told))
+	}
 	return v.Run(&verb.Context{
-		Context: r.ctx, Store: s, Now: func() time.Time { return noon }, In: in, Out: &r.out, Err: &r.err, JSON: r.json,
+		Context: r.ctx, Store: s, Now: func() time.Time { return noon }, In: in, Out: &r.out, Err: notes, JSON: r.json,
 		Log: slog.New(slog.DiscardHandler), Progress: func(string, int64) verb.Bar { return noBar{} },
 	})
+}
+
+type telling func([]byte)
+
+func (f telling) Write(b []byte) (int, error) {
+	f(b)
+	return len(b), nil
 }
 
 // totals are all numbers that hang on how events are grouped, by day.

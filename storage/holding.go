@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"runtime/debug"
 	"time"
 
@@ -20,6 +21,26 @@ func (s *Store) Work(bytes int64) (done func()) {
 	s.work.Add(bytes)
 	s.cache.fit()
 	return func() { s.work.Add(-bytes) }
+}
+
+// AllWork takes the whole share of memory for days on their way into the file, and returns how many bytes that is. It is for long jobs, such as an
+// import, of which one has it at a time: who has to wait for another is told by waiting. The caller ends it by done.
+func (s *Store) AllWork(ctx context.Context, waiting func()) (bytes int64, done func(), err error) {
+	select {
+	case s.jobs <- struct{}{}:
+	default:
+		waiting()
+		select {
+		case s.jobs <- struct{}{}:
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+	}
+	end := s.Work(s.cfg.Memory.Work)
+	return s.cfg.Memory.Work, func() {
+		end()
+		<-s.jobs
+	}, nil
 }
 
 // measure adds up, now and then, what the open days take. Beyond their share the heaviest puts rows down; where that does not help they

@@ -124,10 +124,11 @@ type Store struct {
 	recovery string
 	cache    *cache
 	laying   sync.WaitGroup
-	work     atomic.Int64 // bytes of memory.Shares.Work in use
-	opened   atomic.Int64 // bytes that the open days take, when they were last measured
-	measured atomic.Int64 // when that was, in Unix nanoseconds
-	tight    atomic.Bool  // it was more than their share
+	work     atomic.Int64  // bytes of memory.Shares.Work in use
+	jobs     chan struct{} // holds one where somebody has all of it
+	opened   atomic.Int64  // bytes that the open days take, when they were last measured
+	measured atomic.Int64  // when that was, in Unix nanoseconds
+	tight    atomic.Bool   // it was more than their share
 
 	mu      sync.RWMutex // guards days and catalog, which change together so that a query sees an event exactly once
 	days    map[dayKey]*openDay
@@ -187,6 +188,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{
 		cfg: cfg, days: map[dayKey]*openDay{}, catalog: map[schema.Site]map[schema.Date]entry{}, busy: map[schema.Site]bool{}, removed: map[schema.Site]bool{},
 		paused: map[schema.Site]chan struct{}{}, gone: map[dayKey]uint32{}, damaged: map[dayKey]error{},
+		jobs: make(chan struct{}, 1),
 	}
 	s.cache = newCache(s.cacheLimit)
 	s.engine = query.NewEngine(s, cfg.Memory.Queries)
