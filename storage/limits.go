@@ -107,6 +107,19 @@ const (
 	// shredWait is how long whoever removed a site waits to hear from the bucket: two requests, and a pack that is under way. Nothing hangs on it.
 	shredWait = 15 * time.Second
 
+	// A drill is due a week after the last, or a day after one that failed, and for the first time when the stream has run for an hour; drillLook is how often
+	// that is thought of.
+	drillEvery = 7 * 24 * time.Hour
+	drillAgain = 24 * time.Hour
+	firstDrill = time.Hour
+	drillLook  = 10 * time.Minute
+
+	// drillSpare bytes must be left on the disk beside what a drill takes, for what comes in meanwhile.
+	drillSpare = 256 << 20
+
+	// maxDiffers differences are listed by a drill: more say no more.
+	maxDiffers = 20
+
 	// maxDropReasons different reasons are counted, dimensions with folded values among them; the program has fewer, so more is a fault.
 	maxDropReasons = 64
 )

@@ -151,6 +151,7 @@ type Store struct {
 	watch watch
 
 	streaming streaming
+	drills    drills
 
 	tidied atomic.Int64   // Unix seconds before which no compaction starts by itself
 	tasks  sync.WaitGroup // those
@@ -190,6 +191,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		paused: map[schema.Site]chan struct{}{}, gone: map[dayKey]uint32{}, damaged: map[dayKey]error{},
 		jobs: make(chan struct{}, 1),
 	}
+	s.streaming.life, s.streaming.end = context.WithCancel(context.WithoutCancel(ctx))
 	s.cache = newCache(s.cacheLimit)
 	s.engine = query.NewEngine(s, cfg.Memory.Queries)
 	if err := s.openFiles(); err != nil {
@@ -233,6 +235,9 @@ func (s *Store) openFiles() error {
 		return dataError(err)
 	}
 	removeScratch(s.cfg.Dir)
+	if err := removeDrill(s.cfg.Dir); err != nil {
+		s.cfg.Logger.Warn("the rest of a drill stays", "error", err)
+	}
 	return s.openVault()
 }
 
@@ -342,7 +347,7 @@ func (s *Store) Close() error {
 	if s.db.Poisoned() != nil || errors.Is(err, ErrFull) {
 		err = nil // said when it happened; dropped counts are not worth a failed stop
 	}
-	s.streaming.stop()
+	s.stopStream()
 	return errors.Join(err, s.closeFiles())
 }
 

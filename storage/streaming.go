@@ -15,44 +15,55 @@ import (
 type Streaming struct {
 	Pause  time.Duration    // between two packs, 0 for what is right. Tests set less
 	Drills time.Duration    // between two drills that nobody asked for, 0 for a week; less than 0 for none
-	Now    func() time.Time // of points, nil for the store's. Tests that turn its clock leave this one alone
+	Now    func() time.Time // of points and drills, nil for the store's. Tests that turn its clock leave this one alone
+
+	Keep     snapshot.Keeping // what daily pruning keeps
+	NoDelete bool             // the credentials do not allow to delete: nothing is pruned
 }
 
 // streaming is the stream of a store, and what goes with it.
 type streaming struct {
 	stream atomic.Pointer[snapshot.Stream]
 	bucket objstore.Bucket
-	end    context.CancelFunc // nil while there is no stream
+	now    func() time.Time
 	tasks  sync.WaitGroup
+	life   context.Context // of the store, for what goes on in it
+	end    context.CancelFunc
 }
 
 // StartStream streams what is stored to a bucket until Close, which uploads, for up to ten seconds, what is left. It is called once. What goes wrong
 // with the bucket is in [snapshot.Stream.Status], and does not keep the store from its work.
 func (s *Store) StartStream(bucket objstore.Bucket, how Streaming) *snapshot.Stream {
 	st := &s.streaming
-	if st.end != nil {
+	if st.bucket != nil {
 		panic("storage: internal error: snapshots are streamed already")
 	}
 	if how.Now == nil {
 		how.Now = s.cfg.Now
 	}
-	stream := snapshot.New(snapshot.Config{Bucket: bucket, DB: s.db, Vault: s.vault, Dir: s.cfg.Dir, Log: s.cfg.Logger, Now: how.Now, Pause: how.Pause})
-	ctx, end := context.WithCancel(context.Background())
-	st.bucket, st.end = bucket, end
+	stream := snapshot.New(snapshot.Config{Bucket: bucket, DB: s.db, Vault: s.vault, Dir: s.cfg.Dir, Log: s.cfg.Logger, Now: how.Now, Pause: how.Pause,
+		Keep: how.Keep, NoDelete: how.NoDelete})
+	st.bucket, st.now = bucket, how.Now
 	st.stream.Store(stream)
-	st.tasks.Go(func() { stream.Run(ctx) })
+	st.tasks.Go(func() { stream.Run(st.life) })
+	if how.Drills == 0 {
+		how.Drills = drillEvery
+	}
+	if how.Drills > 0 {
+		st.tasks.Go(func() { s.drillRegularly(st.life, how.Drills) })
+	}
 	return stream
 }
 
 // Snapshots returns the stream of snapshots, or nil if they are not streamed.
 func (s *Store) Snapshots() *snapshot.Stream { return s.streaming.stream.Load() }
 
-// stop ends the stream. Nobody may write to the file any more.
-func (st *streaming) stop() {
-	if st.end != nil {
-		st.end()
-		st.tasks.Wait()
-	}
+// stopStream ends the stream and a drill. Nobody may write to the file any more.
+func (s *Store) stopStream() {
+	s.streaming.end()
+	s.streaming.tasks.Wait()
+	s.drills.one.Lock() // whoever asked for it
+	defer s.drills.one.Unlock()
 }
 
 // Shredding says what the snapshots still hold of keys that RemoveSite or ResetSite has destroyed.

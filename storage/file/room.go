@@ -248,3 +248,6 @@ func trim(h *handle) error {
 	}
 	return nil
 }
+
+// DiskFree returns how many bytes are free on the disk that holds path, for those who are not root. Nothing is known where ok is false.
+func DiskFree(path string) (free int64, ok bool) { return diskFree(path) }

@@ -175,6 +175,27 @@ func openKeyring(image []byte, key KeySource) (*Keyring, error) {
 	}, nil
 }
 
+// OpenKeyring returns what [OpenKeyring] makes of [Vault.Keyring], without asking for a key: for a process that has the vault open and reads its own
+// snapshots. It is closed apart from the vault. It fails with [ErrVaultDamaged] and [ErrClosed].
+func (v *Vault) OpenKeyring() (*Keyring, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return nil, fmt.Errorf("open keyring: %w", ErrClosed)
+	}
+	plain, err := v.readKey(v.restPage)
+	if err != nil {
+		return nil, fmt.Errorf("open keyring: %w", err)
+	}
+	defer clear(plain)
+	return &Keyring{
+		header:  header{format: Format, generation: 1, store: v.header.store, made: v.header.made, slots: v.header.slots},
+		ring:    deriveRing(v.header.store, &v.ring.master),
+		restKey: [32]byte(plain[4:]), rest: newSealer(v.header.store, plain[4:]), away: deriveSnapshotKeys(v.header.store, plain[4:]),
+		sites: map[schema.Site]*loneKey{},
+	}, nil
+}
+
 // StoreID returns the id of the store.
 func (k *Keyring) StoreID() [16]byte { return k.header.store }
 

@@ -26,6 +26,8 @@ type Restoring struct {
 	Log      *slog.Logger
 	// Dry only looks for what would be restored.
 	Dry bool
+	// NoVault makes the data file alone. For a copy that is soon removed: what a vault holds must not lie about on a disk.
+	NoVault bool
 }
 
 // Restored is what was restored, or would be.
@@ -164,8 +166,10 @@ func (w *restoring) present(ctx context.Context) error {
 
 // write makes the files in dir.
 func (w *restoring) write(ctx context.Context) error {
-	if err := w.ring.CreateVault(filepath.Join(w.dir, "footfall.vault")); err != nil {
-		return err
+	if !w.job.NoVault {
+		if err := w.ring.CreateVault(filepath.Join(w.dir, "footfall.vault")); err != nil {
+			return err
+		}
 	}
 	db, err := file.Restore(file.Config{Path: filepath.Join(w.dir, "footfall.db"), Logger: w.job.Log}, w.ring.StoreID(), w.plan.format)
 	if err != nil {

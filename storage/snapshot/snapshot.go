@@ -60,4 +60,8 @@
 //	1        kind: 1 claim of an epoch, 2 manifest, 3 pack
 //	         epoch, number
 //	         time of finding it, Unix milliseconds
+//
+// # What the last drill found, version 1
+//
+//	"FFD" and the version, 1, then sealed to its name, v1/drill: a DrillReport as JSON
 package snapshot

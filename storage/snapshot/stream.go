@@ -22,6 +22,9 @@ var ErrFenced = errors.New("another instance streams its snapshots to this place
 // ErrForeign means that the bucket holds the snapshots of another store, which would be lost if we went on.
 var ErrForeign = errors.New("the bucket holds snapshots of another store: choose another prefix")
 
+// ErrUndeleted means that the bucket has keys of sites that were destroyed here.
+var ErrUndeleted = errors.New("the bucket has not deleted keys that are to be no more")
+
 // ErrStopped means that the stream has ended.
 var ErrStopped = errors.New("snapshots are not streamed any more")
 
@@ -202,7 +205,7 @@ func (s *Stream) SyncKeys(ctx context.Context) (kept []string, err error) {
 	})
 	st := s.Status()
 	if err == nil && !synced {
-		err = fmt.Errorf("the bucket has not deleted keys that are to be no more, and is asked again: %s", st.Error)
+		err = fmt.Errorf("%w, and is asked again: %s", ErrUndeleted, st.Error)
 	}
 	return st.Kept, err
 }
