@@ -261,6 +261,8 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, fn func(objstor
 	}
 }
 
+var errDisorder = errors.New("the store does not list objects in the order of their names, or not after the name it was given")
+
 // page returns about a thousand objects and after which name the next ones are, which is empty at the end.
 func (b *Bucket) page(ctx context.Context, prefix, after string) (page []objstore.Object, next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*b.timeout) // a listing is more work than an object
@@ -275,8 +277,8 @@ func (b *Bucket) page(ctx context.Context, prefix, after string) (page []objstor
 			return nil, "", o.Err
 		}
 		name := strings.TrimPrefix(o.Key, b.prefix)
-		if name <= last && seen > 0 {
-			return nil, "", errors.New("the store does not list objects in the order of their names")
+		if name <= last && (seen > 0 || after != "") { // else this could go on for ever
+			return nil, "", errDisorder
 		}
 		last = name
 		if objstore.CheckName(name) == nil { // others are none of ours

@@ -187,6 +187,8 @@ func (b *Bucket) failed(ctx context.Context, op, name string, err error) error {
 		e.Kind, e.Err = objstore.ErrDenied, key
 	case said.Code != "" || said.StatusCode != 0:
 		b.judge(e, said)
+	case errors.Is(err, errDisorder):
+		e.Kind, e.Err, e.Advice = objstore.ErrRefused, err, "use another store, or a newer version of it"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errStalled):
 		e.Err, e.Advice = errors.New("no answer in time"), "look whether the store can be reached at "+b.core.EndpointURL().Host
 	default:

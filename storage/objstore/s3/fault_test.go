@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 
 	"footfall/storage/objstore"
 	"footfall/storage/objstore/objtest"
+	"footfall/storage/objstore/s3"
 )
 
 func isPut(r *http.Request) bool { return r.Method == http.MethodPut }
@@ -346,5 +348,20 @@ func TestUnconditional(t *testing.T) {
 				return b
 			})
 		})
+	}
+}
+
+// TestDisorder holds that a store that begins every listing at the beginning is left, and not listed for ever.
+func TestDisorder(t *testing.T) {
+	const answer = `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>b</Name><Prefix></Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>` +
+		`<Contents><Key>p/%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents><Contents><Key>p/%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents></ListBucketResult>`
+	for names, after := range map[[2]string]string{{"a", "b"}: "a", {"b", "a"}: "", {"a", "a"}: ""} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, answer, names[0], names[1]) }))
+		cfg := s3.Config{Endpoint: s.URL, Credentials: s3.Credentials{AccessKey: "a", SecretKey: "b"}}
+		err := objtest.Open(t, cfg, objstore.Location{Bucket: "bucket", Prefix: "p"}).List(t.Context(), "", after, func(objstore.Object) error { return nil })
+		if !errors.Is(err, objstore.ErrRefused) {
+			t.Errorf("%v after %q: got error %v", names, after, err)
+		}
+		s.Close()
 	}
 }
