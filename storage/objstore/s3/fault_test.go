@@ -143,7 +143,7 @@ func TestReadOn(t *testing.T) {
 		if !bytes.Equal(have, want) {
 			t.Errorf("%v: got %d other bytes than the %d", part, len(have), len(want))
 		}
-		if n := p.Requests() - before; n < int64(len(want))/100_000 || n > int64(len(want))/100_000+1 {
+		if n := p.Requests() - before; n < int64(len(want))/100_000 || n > int64(len(want))/100_000+5 { // some may meet a connection that was just closed
 			t.Errorf("%v: %d requests for %d bytes", part, n, len(want))
 		}
 	}
