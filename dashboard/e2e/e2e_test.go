@@ -61,9 +61,15 @@ func environment() []string {
 // footfall runs the binary to its end and returns what it printed.
 func footfall(t *testing.T, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return footfallWith(t, environment(), stdin, args...)
+}
+
+// footfallWith is footfall in an environment of its own.
+func footfallWith(t *testing.T, env []string, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	var out, remarks bytes.Buffer
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environment(), stdin, &out, &remarks
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, stdin, &out, &remarks
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatalf("run footfall %v: %v", args, err)
 	}

@@ -102,13 +102,18 @@ func requests() (list []sent) {
 	return list
 }
 
-// load is our own client.
-func load(b *testing.B, addr string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
-	var list [][]byte
+// wireRequests are the requests as bytes.
+func wireRequests(addr string) (list [][]byte) {
 	for _, r := range requests() {
 		list = append(list, fmt.Appendf(nil, "POST /api/event HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nX-Forwarded-For: %s\r\nContent-Type: text/plain\r\nAccept-Language: de-DE,de;q=0.9\r\nContent-Length: %d\r\n\r\n%s",
 			addr, r.agent, r.addr, len(r.body), r.body))
 	}
+	return list
+}
+
+// load is our own client.
+func load(b *testing.B, addr string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
+	list := wireRequests(addr)
 	var n, next atomic.Int64
 	var wait sync.WaitGroup
 	began := time.Now()

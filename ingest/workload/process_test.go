@@ -76,7 +76,7 @@ func memoryOf(pid int) (now, peak float64) {
 }
 
 // startFootfall starts the server on dir, in a control group if there is one, and waits until it is ready.
-func startFootfall(b *testing.B, binary, dir string, in *group) *server {
+func startFootfall(b *testing.B, binary, dir string, in *group, args ...string) *server {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -84,7 +84,7 @@ func startFootfall(b *testing.B, binary, dir string, in *group) *server {
 	}
 	s := &server{addr: l.Addr().String()}
 	_ = l.Close()
-	s.cmd = in.command(binary, "serve", "--data", dir, "--listen", s.addr, "--quiet")
+	s.cmd = in.command(binary, append([]string{"serve", "--data", dir, "--listen", s.addr, "--quiet"}, args...)...)
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
 	began := time.Now()
