@@ -17,6 +17,7 @@ import (
 	"footfall/storage/day"
 	"footfall/storage/query"
 	"footfall/storage/schema"
+	"footfall/storage/seal"
 )
 
 // TestResetCutOff leaves a reset half done in each way that a crash can, and starts.
@@ -116,11 +117,24 @@ func TestOldCopiesTellNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, err := storage.Open(context.Background(), storage.Config{Dir: w.dir})
-			if !errors.Is(err, storage.ErrVaultDamaged) && !errors.Is(err, storage.ErrDamaged) {
-				t.Errorf("the old file beside the new vault: %v", err)
+			if name == "remove" {
+				if !errors.Is(err, storage.ErrVaultDamaged) {
+					t.Errorf("the old file beside the new vault: %v", err)
+				}
+				return
 			}
-			if err == nil {
-				_ = s.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			days, err := s.Days(w.site, -100_000, 100_000)
+			if err != nil || len(days) < 5 {
+				t.Fatalf("%d days, %v", len(days), err)
+			}
+			for _, d := range days { // sealed ones, an open one
+				if _, _, err := d.Views(); !errors.Is(err, storage.ErrDamaged) && !errors.Is(err, seal.ErrDamaged) {
+					t.Errorf("%s with the new vault: %v", d.Date, err)
+				}
 			}
 		})
 	}
