@@ -102,6 +102,8 @@ type verbs struct {
 		Create  verb.SnapshotCreate  `cmd:"" help:"Make a point, with a name or without."`
 		List    verb.SnapshotList    `cmd:"" help:"List the points that can be restored."`
 		Status  verb.SnapshotStatus  `cmd:"" help:"Tell up to when the data could be restored."`
+		Drill   verb.SnapshotDrill   `cmd:"" help:"Prove the snapshots: restore them beside the data, and compare."`
+		Prune   verb.SnapshotPrune   `cmd:"" help:"Delete what no point needs that is to be kept."`
 		Adopt   verb.SnapshotAdopt   `cmd:"" help:"Go on with the snapshots of another instance, such as the one this was restored from."`
 		Restore verb.SnapshotRestore `cmd:"" help:"Make a data directory out of the snapshots in a bucket."`
 	} `cmd:"" help:"Copies of all data in a bucket, streamed there as they change."`
@@ -400,7 +402,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 		return err
 	}
 	defer snapshots.Close()
-	rooms, err := a.wire(store, proxies, base, demo, demo && o.Loopback())
+	rooms, err := a.wire(store, snapshots, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
 	}
@@ -463,7 +465,7 @@ type rooms struct {
 }
 
 // wire makes the rooms and shows them to each other.
-func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
+func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
 	if !assets.Built() {
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
@@ -477,9 +479,10 @@ func (a *app) wire(store *storage.Store, proxies []netip.Prefix, base *url.URL, 
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Logger: a.log})
 	var err error
-	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy,
+	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
 	r.count()
+	r.metrics.Snapshots(store, snapshots)
 	if demo {
 		r.traffic = workload.Demo()
 	}

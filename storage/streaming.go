@@ -79,6 +79,9 @@ type Shredding struct {
 func (s *Store) Shred(ctx context.Context) (left Shredding) {
 	stream := s.Snapshots()
 	if stream == nil {
+		if snapshot.Streamed(s.cfg.Dir) {
+			left.Waits = "nothing is streamed now; the next server that streams them does it"
+		}
 		return left
 	}
 	ctx, cancel := context.WithTimeout(ctx, shredWait)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/verb"
 )
@@ -124,9 +125,24 @@ func (v *SiteReset) Run(c *verb.Context) error {
 	if err := c.Store.ResetSite(c.Context, site.ID, verb.CommandLine); err != nil {
 		return fmt.Errorf("reset site: %w", err)
 	}
+	return destroyed(c, site, "destroyed the data of %s and their key; the site stays\n")
+}
+
+// destroyed tells that a site's key was destroyed, and what the snapshots still have of it.
+func destroyed(c *verb.Context, site account.Site, done string) error {
+	left := c.Store.Shred(c.Context)
 	if c.JSON {
-		return c.PrintJSON(map[string]string{"domain": site.Domain})
+		return c.PrintJSON(struct {
+			Domain    string            `json:"domain"`
+			Snapshots storage.Shredding `json:"snapshots"`
+		}{site.Domain, left})
 	}
-	_, err = fmt.Fprintf(c.Out, "destroyed the data of %s and their key; the site stays\n", site.Domain)
+	_, err := fmt.Fprintf(c.Out, done, site.Domain)
+	if left.Waits != "" {
+		fmt.Fprintf(c.Err, "note: the snapshots still have the key, and lose it as soon as the bucket can be asked: %s\n", left.Waits)
+	}
+	for _, kept := range left.Kept {
+		fmt.Fprintf(c.Err, "note: who reads old versions of objects in the bucket of the snapshots still finds a key: %s\n", kept)
+	}
 	return err
 }

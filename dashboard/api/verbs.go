@@ -84,11 +84,7 @@ func (v *SiteRemove) Run(c *verb.Context) error {
 	if err := c.Store.RemoveSite(c.Context, site.ID, verb.CommandLine); err != nil {
 		return fmt.Errorf("remove site: %w", err)
 	}
-	if c.JSON {
-		return c.PrintJSON(map[string]string{"domain": site.Domain})
-	}
-	_, err = fmt.Fprintf(c.Out, "removed %s and destroyed the key of its data\n", site.Domain)
-	return err
+	return destroyed(c, site, "removed %s and destroyed the key of its data\n")
 }
 
 // Run answers one query with what /api/v2/query answers.

@@ -67,11 +67,17 @@ func (s *Set) Counter(name, help string, read func() float64) {
 
 // Counters adds a family of values that only grow, told apart by a label whose values come from a fixed set.
 func (s *Set) Counters(name, help, label string, read func() map[string]float64) {
-	s.registry.MustRegister(&family{prometheus.NewDesc("footfall_"+name, help, []string{label}, nil), read})
+	s.registry.MustRegister(&family{prometheus.NewDesc("footfall_"+name, help, []string{label}, nil), prometheus.CounterValue, read})
+}
+
+// Gauges adds a family of values that go up and down, told apart in the same way.
+func (s *Set) Gauges(name, help, label string, read func() map[string]float64) {
+	s.registry.MustRegister(&family{prometheus.NewDesc("footfall_"+name, help, []string{label}, nil), prometheus.GaugeValue, read})
 }
 
 type family struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func() map[string]float64
 }
 
@@ -80,7 +86,7 @@ func (f *family) Describe(out chan<- *prometheus.Desc) { out <- f.desc }
 func (f *family) Collect(out chan<- prometheus.Metric) {
 	values := f.read()
 	for _, label := range slices.Sorted(maps.Keys(values)) {
-		out <- prometheus.MustNewConstMetric(f.desc, prometheus.CounterValue, values[label], label)
+		out <- prometheus.MustNewConstMetric(f.desc, f.kind, values[label], label)
 	}
 }
 

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	_ "embed"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -156,11 +157,26 @@ func (g *Grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 		kong.Exit(func(int) { panic(exit{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: width}),
 		kong.ValueFormatter(describe),
+		kong.NamedMapper("optional", optional{}),
 	)...)
 	if err == nil {
 		g.exemplify(parser.Model.Node)
 	}
 	return parser, err
+}
+
+// optional reads flags of type:"optional": --flag=text is the text, and --flag alone is "true". The field reads it with UnmarshalText.
+type optional struct{}
+
+// IsBool makes the parser take --flag for whole.
+func (optional) IsBool() bool { return true }
+
+func (optional) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := "true"
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		text = ctx.Scan.Pop().String()
+	}
+	return target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
 }
 
 // exemplify adds the examples to the help of their verbs.

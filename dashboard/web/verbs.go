@@ -14,6 +14,8 @@ import (
 // a container without other tools can say whether it is well.
 type Healthcheck struct {
 	Listen string `help:"Where the server listens (default: the server of the data directory, else 127.0.0.1:8080)." placeholder:"HOST:PORT"`
+	// Snapshots are not part of being well unless asked for: whoever restarts an unwell server would mend nothing.
+	Snapshots bool `help:"Fail as well if the server streams no snapshots, if they are late, or if another instance streams in its place."`
 }
 
 // Ask returns nil if the server is ready.
@@ -43,7 +45,7 @@ func (v *Healthcheck) Ask() error {
 		return fmt.Errorf("ask server on %s: no answer: is it running there? --listen names another place", address.Host)
 	}
 	defer answer.Body.Close()
-	var ours struct{ Storage string }
+	var ours struct{ Storage, Snapshots string }
 	if json.NewDecoder(io.LimitReader(answer.Body, 1<<10)).Decode(&ours) != nil || ours.Storage == "" {
 		return fmt.Errorf("what answers on %s is no Footfall server: --listen names another place", address.Host)
 	}
@@ -53,5 +55,11 @@ func (v *Healthcheck) Ask() error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("server on %s is not ready (status %d): its log says why", address.Host, answer.StatusCode)
 	}
-	return nil
+	switch {
+	case !v.Snapshots || ours.Snapshots == "ok":
+		return nil
+	case ours.Snapshots == "":
+		return fmt.Errorf("server on %s streams no snapshots: see `footfall serve --help`, --snapshot-to", address.Host)
+	}
+	return fmt.Errorf("the snapshots of the server on %s are %s: see `footfall snapshot status`", address.Host, ours.Snapshots)
 }

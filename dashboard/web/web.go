@@ -30,6 +30,8 @@ type Config struct {
 	Assets fs.FS // assets.Dist
 	// Ready returns nil while the store can be written and read. Nil is always ready.
 	Ready func() error
+	// Snapshots says in a word how the snapshots are doing: ok, late or fenced. Nil where there are none.
+	Snapshots func() string
 	// BaseURL is where browsers reach the server, if the operator said so.
 	BaseURL *url.URL
 	// Proxies are the trusted peers; they are exempt from the limit of connections by address.
@@ -181,20 +183,24 @@ func robots(w http.ResponseWriter, _ *http.Request) {
 func live(w http.ResponseWriter, _ *http.Request) { sendJSON(w, http.StatusOK, `{"ok":true}`) }
 
 // ready tells monitors whether events are accepted and numbers can be read. What else is wrong than a full disk stands in the
-// log, not in public.
+// log, not in public. Snapshots that are late make nobody unready: no restart mends them.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	var err error
 	if s.cfg.Ready != nil {
 		err = s.cfg.Ready()
 	}
+	status, word := http.StatusOK, "ok"
 	switch {
 	case errors.Is(err, storage.ErrFull):
-		sendJSON(w, http.StatusInternalServerError, `{"storage":"full"}`)
+		status, word = http.StatusInternalServerError, "full"
 	case err != nil:
-		sendJSON(w, http.StatusInternalServerError, `{"storage":"error"}`)
-	default:
-		sendJSON(w, http.StatusOK, `{"storage":"ok"}`)
+		status, word = http.StatusInternalServerError, "error"
 	}
+	snapshots := ""
+	if s.cfg.Snapshots != nil {
+		snapshots = `,"snapshots":"` + s.cfg.Snapshots() + `"`
+	}
+	sendJSON(w, status, `{"storage":"`+word+`"`+snapshots+`}`)
 }
 
 func sendJSON(w http.ResponseWriter, status int, body string) {

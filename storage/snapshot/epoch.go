@@ -21,6 +21,12 @@ import (
 // instanceName is the file that names the instance: 32 hexadecimal digits, a space, and a number that a copy of the directory does not have.
 const instanceName = "footfall.instance"
 
+// Streamed reports whether snapshots of a data directory, or of the one it was copied from, were ever streamed.
+func Streamed(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, instanceName))
+	return err == nil
+}
+
 // instance returns who we are. A copy of a data directory is somebody else.
 func instance(dir string) (id [16]byte, err error) {
 	path := filepath.Join(dir, instanceName)

@@ -30,6 +30,19 @@ func (a ID) String() string   { return fmt.Sprintf("%08x-%012x", a.Epoch, a.Seq)
 func (a ID) pack() string     { return prefixPack + a.String() }
 func (a ID) manifest() string { return prefixManifest + a.String() }
 
+// MarshalText writes a number as names of objects do.
+func (a ID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads it.
+func (a *ID) UnmarshalText(text []byte) error {
+	id, ok := parseID("", string(text))
+	if !ok {
+		return fmt.Errorf("%q is no number of a pack or manifest", text)
+	}
+	*a = id
+	return nil
+}
+
 func epochName(epoch uint32) string { return fmt.Sprintf("%s%08x", prefixEpoch, epoch) }
 
 var idText = regexp.MustCompile(`^([0-9a-f]{8})-([0-9a-f]{12})$`)

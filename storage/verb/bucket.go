@@ -21,6 +21,7 @@ type BucketFlags struct {
 	SnapshotPathStyle   bool        `help:"Write the bucket's name into the path of requests, not into the host (most servers that are not Amazon's take both)." group:"Snapshots:"`
 	SnapshotCA          string      `name:"snapshot-ca" help:"Certificates in PEM that are believed beside those of the system." placeholder:"FILE" group:"Snapshots:"`
 	SnapshotCredentials string      `help:"File with lines 'access_key = ...' and 'secret_key = ...', read again when it changes (default: FOOTFALL_S3_ACCESS_KEY and FOOTFALL_S3_SECRET_KEY, or AWS_... in the environment)." placeholder:"FILE" group:"Snapshots:"`
+	SnapshotNoPrune     bool        `help:"Never delete old snapshots: for credentials that may not. Prune from another machine with footfall snapshot prune --from." group:"Snapshots:"`
 	SnapshotLimit       memory.Size `help:"Bytes a second to and from the bucket, such as 2M (default: no limit)." placeholder:"SIZE" group:"Snapshots:"`
 }
 

@@ -3,6 +3,8 @@ package verb
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"footfall/storage"
@@ -142,8 +144,9 @@ func (*SnapshotStatus) Help() string {
 type statusJSON struct {
 	To string `json:"to"`
 	snapshot.Status
-	Late    string `json:"late,omitempty"`    // why somebody should look
-	Refused string `json:"refused,omitempty"` // what the bucket cannot do
+	Drill   storage.DrillStatus `json:"drill"`
+	Late    string              `json:"late,omitempty"`    // why somebody should look
+	Refused string              `json:"refused,omitempty"` // what the bucket cannot do
 }
 
 // Run tells how the server's stream is doing.
@@ -151,7 +154,7 @@ func (v *SnapshotStatus) Run(c *Context) error {
 	if c.Store.Snapshots() == nil || c.Streaming == nil {
 		return errNoStream
 	}
-	st := statusJSON{To: c.Streaming.To, Status: c.Store.Snapshots().Status(), Refused: c.Streaming.Refused(), Late: c.Streaming.Late()}
+	st := statusJSON{To: c.Streaming.To, Status: c.Store.Snapshots().Status(), Drill: c.Store.DrillStatus(), Refused: c.Streaming.Refused(), Late: c.Streaming.Late()}
 	if c.JSON {
 		if err := c.PrintJSON(st); err != nil {
 			return err
@@ -169,10 +172,16 @@ func (v *SnapshotStatus) Run(c *Context) error {
 }
 
 func (*SnapshotStatus) print(c *Context, st *statusJSON) error {
-	fmt.Fprintln(c.Out, Restorable(st.Restorable, c.Now()))
+	fmt.Fprintf(c.Out, "%s; %s\n", restorable(st.Restorable, c.Now()), proven(st.Drill.Last, c.Now()))
 	fmt.Fprintf(c.Out, "  to        %s\n  state     %s\n  uploaded  %s in %s since the start\n", st.To, st.State, size(st.Uploaded), plural(int(st.Requests), "request", "requests"))
 	if st.Error != "" && st.State != snapshot.Fenced {
 		fmt.Fprintf(c.Out, "  error     %s\n", st.Error)
+	}
+	if st.PruneError != "" {
+		fmt.Fprintf(c.Out, "  pruning   %s\n", st.PruneError)
+	}
+	if last := st.Drill.Last; last != nil && !last.OK {
+		fmt.Fprintf(c.Out, "  drill     %s\n", strings.Join(append(slices.Clone(last.Differs), last.Error), "; "))
 	}
 	if st.Refused != "" {
 		fmt.Fprintf(c.Out, "  refused   %s\n", st.Refused)
@@ -183,8 +192,8 @@ func (*SnapshotStatus) print(c *Context, st *statusJSON) error {
 	return nil
 }
 
-// Restorable says in one sentence up to when there is something to restore.
-func Restorable(to, now time.Time) string {
+// restorable says in one sentence up to when there is something to restore.
+func restorable(to, now time.Time) string {
 	if to.IsZero() {
 		return "nothing can be restored yet"
 	}
@@ -220,10 +229,16 @@ func (v *SnapshotStatus) RunIdle(c *Context, _ string, key storage.Key) error {
 		return inBucket(from, err)
 	}
 	last := points[len(points)-1]
-	if c.JSON {
-		return c.PrintJSON(map[string]any{"to": from, "state": "no server", "restorable_to": last.Time, "points": len(points)})
+	var drill *snapshot.DrillReport
+	if rep, err := reader.LastDrill(c.Context); err == nil {
+		drill = &rep
+	} else if !errors.Is(err, snapshot.ErrNothing) {
+		return inBucket(from, err)
 	}
-	fmt.Fprintln(c.Out, Restorable(last.Time, c.Now()))
+	if c.JSON {
+		return c.PrintJSON(map[string]any{"to": from, "state": "no server", "restorable_to": last.Time, "points": len(points), "drill": storage.DrillStatus{Last: drill}})
+	}
+	fmt.Fprintf(c.Out, "%s; %s\n", restorable(last.Time, c.Now()), proven(drill, c.Now()))
 	_, err = fmt.Fprintf(c.Out, "  to        %s\n  state     no server was asked; this is what is there\n  points    %s\n", from, grouped(int64(len(points))))
 	return err
 }

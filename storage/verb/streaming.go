@@ -49,7 +49,7 @@ func (f *BucketFlags) Start(ctx context.Context, store *storage.Store, log *slog
 	s := &Streaming{To: f.SnapshotTo, log: log, began: time.Now()}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends after the last event was taken, not before
 	s.bucket = &counted{&late{open: func() (objstore.Bucket, error) { return f.open(log) }}, &s.Traffic}
-	s.stream = store.StartStream(objstore.Retry(s.bucket, objstore.RetryConfig{Attempts: writeAttempts, Cap: lastRetry}), storage.Streaming{})
+	s.stream = store.StartStream(objstore.Retry(s.bucket, objstore.RetryConfig{Attempts: writeAttempts, Cap: lastRetry}), storage.Streaming{NoDelete: f.SnapshotNoPrune})
 	s.tasks.Go(func() { s.probe(ctx) })
 	s.remind(store)
 	return s, nil
@@ -88,6 +88,24 @@ func (s *Streaming) Late() string {
 		return fmt.Sprintf("no snapshot for %s: %s", ago(silent), st.Error)
 	}
 	return fmt.Sprintf("no snapshot for %s", ago(silent))
+}
+
+// Word returns what says in a word how the snapshots are doing: ok, late or fenced. It is nil where there are none.
+func (s *Streaming) Word() func() string {
+	if s == nil {
+		return nil
+	}
+	return s.word
+}
+
+func (s *Streaming) word() string {
+	switch {
+	case s.stream.Status().State == snapshot.Fenced:
+		return "fenced"
+	case s.Late() != "":
+		return "late"
+	}
+	return "ok"
 }
 
 // probe finds out whether the bucket can do what is needed, and says so; again after a while where it cannot.
