@@ -131,9 +131,9 @@ func (p *plan) weight(v *day.View) int64 {
 	return int64(v.Visits)*visitBytes + int64(v.Rows)*rowBytes
 }
 
-// Columns that a scan may need whatever is asked: of visits their visitor, rows, start, duration, pageviews, events and bounce; of rows the
-// time, the name and the page.
+// Columns that a scan may need whatever is asked: of visits their visitor, rows, start, duration, pageviews, events, bounce and which count; of
+// rows the time, the name, the page, and which count with the visit of each.
 const (
-	visitColumns = 7
-	rowColumns   = 3
+	visitColumns = 8
+	rowColumns   = 5
 )

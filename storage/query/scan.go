@@ -151,6 +151,42 @@ func (s *scanner) filtered(list int) (mask, error) {
 	return m, nil
 }
 
+// hits are the events of a part that count for a plan: they pass its filters and lie in its range.
+type hits struct {
+	rows, of []uint32 // ascending, and the visit of each
+	visits   []uint32 // those that have some, ascending
+}
+
+// hits returns the hits of a list of filters, given what passes it. Plans that ask about the whole day share them.
+func (s *scanner) hits(list int, m mask) *hits {
+	if have := s.hit[list]; have != nil && s.whole {
+		return have
+	}
+	h := &hits{s.memory.Take(s.v.Rows), s.memory.Take(s.v.Rows), s.memory.Take(s.v.Visits)}
+	n, visits := 0, 0
+	for visit := range uint32(s.v.Visits) {
+		if m.visits != nil && !m.visits[visit] {
+			continue
+		}
+		before := n
+		for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
+			if (m.rows == nil || m.rows[r]) && s.counting(r) {
+				h.rows[n], h.of[n] = r, visit
+				n++
+			}
+		}
+		if n > before {
+			h.visits[visits] = visit
+			visits++
+		}
+	}
+	h.rows, h.of, h.visits = h.rows[:n], h.of[:n], h.visits[:visits]
+	if s.whole {
+		s.hit[list] = h
+	}
+	return h
+}
+
 // scanner is one plan's look at one part of a day.
 type scanner struct {
 	*plan
@@ -261,37 +297,31 @@ func (s *scanner) events(into *groups) error {
 		return err
 	}
 	if s.whole && s.onlyVisitors() {
-		return s.visitors(m, one(axes), into)
+		return s.visitors(s.maskE, m, one(axes), into)
 	}
+	h := s.hits(s.maskE, m)
 	t := newTally(axes)
 	defer s.settle(t)
-	for visit := range uint32(s.v.Visits) {
-		if visit%pauseRows == 0 {
+	for i, r := range h.rows {
+		if i%pauseRows == 0 {
 			if err := s.pauseAt(t); err != nil {
 				return err
 			}
 		}
-		if m.visits != nil && !m.visits[visit] {
-			continue
+		hour := uint8(0)
+		if s.wallHour != nil {
+			hour = s.wallHour[s.times[r]/900]
 		}
-		for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
-			if !s.counting(r) || m.rows != nil && !m.rows[r] {
-				continue
-			}
-			hour := uint8(0)
-			if s.wallHour != nil {
-				hour = s.wallHour[s.times[r]/900]
-			}
-			g := t.group(visit, r, hour)
-			newVisit, newVisitor := t.distinct(g, visit, s.visitorOf[visit])
-			c := &t.counts[g]
-			c.fromE = true
-			c.eVisits += newVisit
-			c.eVisitors += newVisitor
-			c.eEvents++
-			if s.names[r] == s.pageview {
-				c.ePageviews++
-			}
+		visit := h.of[i]
+		g := t.group(visit, r, hour)
+		newVisit, newVisitor := t.distinct(g, visit, s.visitorOf[visit])
+		c := &t.counts[g]
+		c.fromE = true
+		c.eVisits += newVisit
+		c.eVisitors += newVisitor
+		c.eEvents++
+		if s.names[r] == s.pageview {
+			c.ePageviews++
 		}
 	}
 	t.flush(into)
@@ -323,20 +353,32 @@ func (s *scanner) visits(into *groups) error {
 		}
 	}
 	if s.whole && s.onlyVisitors() && m.rows == nil {
-		return s.visitors(m, one(axes), into)
+		return s.visitors(s.maskS, m, one(axes), into)
+	}
+	var some []uint32 // visits to look at, if not all
+	if byRow {
+		some = s.hits(s.maskS, m).visits
 	}
 	ends, present := newTally(axes), newTally(axes)
 	if !s.smear {
 		present = ends // one group for all metrics of a visit
 	}
 	defer s.settle(ends, present)
-	for visit := range uint32(s.v.Visits) {
-		if visit%pauseRows == 0 {
+	n := s.v.Visits
+	if byRow {
+		n = len(some)
+	}
+	for i := range uint32(n) {
+		if i%pauseRows == 0 {
 			if err := s.pauseAt(ends, present); err != nil {
 				return err
 			}
 		}
-		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) || byRow && !s.someRow(visit, m.rows) {
+		visit := i
+		if byRow {
+			visit = some[i]
+		}
+		if m.visits != nil && !m.visits[visit] || !s.overlaps(visit) {
 			continue
 		}
 		from, end := s.span(visit)
@@ -386,16 +428,6 @@ func (s *scanner) span(visit uint32) (from, end int64) {
 	}
 	begin := int64(s.begin[visit])
 	return max(begin, s.first), min(begin+int64(s.duration[visit]), s.last)
-}
-
-// someRow reports whether an event of the visit lies in the range and passes; nil lets all pass.
-func (s *scanner) someRow(visit uint32, rows []bool) bool {
-	for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
-		if (rows == nil || rows[r]) && s.counting(r) {
-			return true
-		}
-	}
-	return false
 }
 
 // whole reports whether the range covers all of the view's day. Of the days it touches only the first and the last may be cut.

@@ -10,21 +10,30 @@ func (p *plan) onlyVisitors() bool {
 	return p.useE != p.useS && p.hour < 0 && len(p.q.Dimensions) <= 1
 }
 
-// visitors counts the visitors of a whole part for such a plan, without a group or a decision a row.
-func (s *scanner) visitors(m mask, x axis, into *groups) error {
+// visitors counts the visitors of a whole part for such a plan, of what passes a list of filters, without a group or a decision a row.
+func (s *scanner) visitors(list int, m mask, x axis, into *groups) error {
 	n := len(x.labels)
 	seen, found := s.memory.Take(n), s.memory.Take(n) // by code: 1 + the last visitor, and how many
 	clear(seen)
 	clear(found)
-	for from := 0; from < s.v.Visits; from += pauseRows {
-		if err := s.pause(); err != nil {
-			return err
+	if err := s.pause(); err != nil {
+		return err
+	}
+	switch of := s.visitorOf; {
+	case !s.useE:
+		for visit := range uint32(s.v.Visits) {
+			if m.visits == nil || m.visits[visit] {
+				x.count(visit, of[visit]+1, seen, found)
+			}
 		}
-		end := min(from+pauseRows, s.v.Visits)
-		if s.useE {
-			s.visitorsOfRows(m, x, uint32(from), uint32(end), seen, found)
-		} else {
-			s.visitorsOfVisits(m, x, from, end, seen, found)
+	case x.rows:
+		h := s.hits(list, m)
+		for i, r := range h.rows {
+			x.count(r, of[h.of[i]]+1, seen, found)
+		}
+	default:
+		for _, visit := range s.hits(list, m).visits {
+			x.count(visit, of[visit]+1, seen, found)
 		}
 	}
 	labels := make([]uint32, len(s.q.Dimensions))
@@ -47,45 +56,14 @@ func (s *scanner) visitors(m mask, x axis, into *groups) error {
 	return nil
 }
 
-func (s *scanner) visitorsOfVisits(m mask, x axis, from, end int, seen, found []uint32) {
-	of := s.visitorOf
-	for visit := from; visit < end; visit++ {
-		if m.visits != nil && !m.visits[visit] {
-			continue
-		}
-		code := uint32(0)
-		if x.codes != nil {
-			code = x.codes[visit]
-		}
-		if visitor := of[visit] + 1; seen[code] != visitor {
-			seen[code] = visitor
-			found[code]++
-		}
+// count counts a visitor for the code at a place, unless it was the last one there.
+func (x *axis) count(at, visitor uint32, seen, found []uint32) {
+	code := uint32(0)
+	if x.codes != nil {
+		code = x.codes[at]
 	}
-}
-
-func (s *scanner) visitorsOfRows(m mask, x axis, from, end uint32, seen, found []uint32) {
-	names, engagement := s.names, s.engagement
-	for visit := from; visit < end; visit++ {
-		if m.visits != nil && !m.visits[visit] {
-			continue
-		}
-		visitor := s.visitorOf[visit] + 1
-		code := uint32(0)
-		if x.codes != nil && !x.rows {
-			code = x.codes[visit]
-		}
-		for r := s.starts[visit]; r < s.starts[visit+1]; r++ {
-			if names[r] == engagement || m.rows != nil && !m.rows[r] {
-				continue
-			}
-			if x.rows {
-				code = x.codes[r]
-			}
-			if seen[code] != visitor {
-				seen[code] = visitor
-				found[code]++
-			}
-		}
+	if seen[code] != visitor {
+		seen[code] = visitor
+		found[code]++
 	}
 }

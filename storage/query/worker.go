@@ -15,10 +15,11 @@ type worker struct {
 
 	v     *day.View // the part under way
 	masks []*mask   // of v, by number of the list of filters
+	hit   []*hits   // likewise
 }
 
 func newWorker(b *batch) *worker {
-	w := &worker{batch: b, taken: make([]int, len(b.plans)), verdicts: make([][]byte, b.conditions.leaves), masks: make([]*mask, len(b.conditions.lists))}
+	w := &worker{batch: b, taken: make([]int, len(b.plans)), verdicts: make([][]byte, b.conditions.leaves), masks: make([]*mask, len(b.conditions.lists)), hit: make([]*hits, len(b.conditions.lists))}
 	for _, p := range b.plans {
 		w.found = append(w.found, newGroups(len(p.q.Dimensions)))
 	}
@@ -74,6 +75,7 @@ func (w *worker) view(d Day, v *day.View) error {
 		}
 		w.memory.Reset()
 		clear(w.masks)
+		clear(w.hit)
 		w.v = v.Part(part, w.lexicon, &w.memory)
 		for _, i := range scans {
 			if err := w.scan(w.plans[i], w.found[i]); err != nil {
