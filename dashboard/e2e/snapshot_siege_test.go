@@ -220,5 +220,5 @@ func (s *snapshotSiege) restoredAt(at, ended time.Time) {
 	if err := os.RemoveAll(to); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(fmt.Sprintf("restored %v before what was asked for, with %d events", asked.Sub(point).Round(time.Millisecond), len(there)))
+	t.Logf("restored %v before what was asked for, with %d events", asked.Sub(point).Round(time.Millisecond), len(there))
 }
