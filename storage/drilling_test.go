@@ -119,7 +119,7 @@ func TestDrillFinds(t *testing.T) {
 		if err := os.Remove(keys[0]); err != nil {
 			t.Fatal(err)
 		}
-		if rep, err := w.store.Drill(ctx, b, nil); !errors.Is(err, storage.ErrDiffers) || rep.OK || !strings.Contains(rep.Differs[0], "site 1") {
+		if rep, err := w.store.Drill(ctx, b, nil); !errors.Is(err, snapshot.ErrDamaged) || rep.OK || !strings.Contains(rep.Error, filepath.Base(keys[0])) {
 			t.Errorf("%+v, %v", rep, err)
 		}
 	})

@@ -77,10 +77,10 @@ func (c *claimed) encode() []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(c.time.Unix()))
 }
 
-// readClaim returns the claim of an epoch.
-func (s *Stream) readClaim(ctx context.Context, epoch uint32) (c claimed, err error) {
+// claim returns the claim of an epoch.
+func (s *source) claim(ctx context.Context, epoch uint32) (c claimed, err error) {
 	name := epochName(epoch)
-	b, err := (&source{s.cfg.Bucket, s.sealer}).read(ctx, name, 0, -1)
+	b, err := s.read(ctx, name, 0, -1)
 	if err != nil {
 		return c, err
 	}
@@ -94,15 +94,24 @@ func (s *Stream) readClaim(ctx context.Context, epoch uint32) (c claimed, err er
 	return c, nil
 }
 
+func (s *Stream) readClaim(ctx context.Context, epoch uint32) (claimed, error) {
+	return (&source{s.cfg.Bucket, s.sealer}).claim(ctx, epoch)
+}
+
 // newestEpoch returns the newest epoch that is claimed, 0 if none is.
 func newestEpoch(ctx context.Context, b objstore.Bucket) (epoch uint32, err error) {
-	err = b.List(ctx, prefixEpoch, "", func(o objstore.Object) error {
+	err = listClaims(ctx, b, func(n uint32, _ int64) { epoch = max(epoch, n) })
+	return epoch, err
+}
+
+// listClaims calls fn for each epoch that is claimed, oldest first, with the size of its claim.
+func listClaims(ctx context.Context, b objstore.Bucket, fn func(epoch uint32, size int64)) error {
+	return b.List(ctx, prefixEpoch, "", func(o objstore.Object) error {
 		if n, err := strconv.ParseUint(strings.TrimPrefix(o.Name, prefixEpoch), 16, 32); err == nil {
-			epoch = max(epoch, uint32(n))
+			fn(uint32(n), o.Size)
 		}
 		return nil
 	})
-	return epoch, err
 }
 
 // claim claims the next epoch, if the newest one is ours or we have been told to adopt.

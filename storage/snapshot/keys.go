@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"footfall/storage/objstore"
@@ -60,6 +61,12 @@ func (w *session) exportKeys(ctx context.Context) error {
 		}
 		w.keys[name] = true
 		delete(old, name)
+	}
+	if names := slices.Sorted(maps.Keys(w.keys)); w.roll == nil || !slices.Equal(names, *w.roll) {
+		if err := w.put(ctx, nameRoll, encodeRoll(names, w.sealer), objstore.Overwrite); err != nil {
+			return err
+		}
+		w.roll = &names
 	}
 	if err := w.shred(ctx, old); err != nil { // which must keep nothing else from the bucket
 		w.trouble(err)

@@ -80,4 +80,23 @@ const (
 
 	// maxMarks objects wait to be deleted; a day of a busy site has 50,000. What is more is found by a later run.
 	maxMarks = 500_000
+
+	// maxPlans times a restore begins anew where what it was about to read was pruned. What it chooses then is kept for another day at least.
+	maxPlans = 8
+
+	// maxBad objects are reported one by one where packs are missing: whoever lost more has lost it all.
+	maxBad = 10_000
+
+	// maxArchived objects one file may hold: a terabyte of packs.
+	maxArchived = 1 << 18
+
+	// tarBlock bytes are what a tar is made of.
+	tarBlock = 512
+
+	// costSpan is what traffic is measured over, so that day and night both count, and costMonth what it is told for.
+	costSpan  = 24 * time.Hour
+	costMonth = 30 * 24 * time.Hour
+
+	// listedAtOnce objects are in an answer of S3.
+	listedAtOnce = 1000
 )

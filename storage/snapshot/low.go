@@ -19,6 +19,8 @@ type low struct {
 	marks     map[thing]time.Time
 }
 
+func newLow() *low { return &low{marks: map[thing]time.Time{}} }
+
 // thing is an object that can be pruned.
 type thing struct {
 	kind byte
@@ -79,7 +81,8 @@ func decodeLow(b []byte, sealer *seal.Sealer) (*low, error) {
 		return nil, damaged(nameLow, "it does not open with this key")
 	}
 	r := reader{b: plain}
-	l := &low{whole: r.id(), marks: map[thing]time.Time{}}
+	l := newLow()
+	l.whole = r.id()
 	for range r.count(2) {
 		l.forgotten = append(l.forgotten, r.id())
 	}
@@ -100,7 +103,7 @@ func decodeLow(b []byte, sealer *seal.Sealer) (*low, error) {
 func (s *source) low(ctx context.Context) (*low, error) {
 	b, err := s.read(ctx, nameLow, 0, -1)
 	if errors.Is(err, objstore.ErrNotFound) {
-		return &low{marks: map[thing]time.Time{}}, nil
+		return newLow(), nil
 	} else if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 // Names of objects.
 const (
 	nameKeyring    = "v1/keyring"
+	nameRoll       = "v1/roll"
 	nameDrill      = "v1/drill"
 	nameLow        = "v1/low"
 	prefixSites    = "v1/sites/"

@@ -26,6 +26,7 @@ const (
 	typeClaim
 	typeDrill
 	typeLow
+	typeRoll
 )
 
 const version = 1

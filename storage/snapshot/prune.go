@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"footfall/storage/objstore"
@@ -261,7 +259,7 @@ func (p *pruning) run(ctx context.Context) (Pruned, error) {
 	var err error
 	if p.low, err = p.src.low(ctx); errors.Is(err, ErrDamaged) {
 		p.log.Error("what was to be deleted from the snapshots is not known any more: it is looked for anew", "error", err)
-		p.low, err = &low{}, nil
+		p.low, err = newLow(), nil
 	}
 	if err != nil {
 		return p.rep, fmt.Errorf("prune: %w", err)
@@ -361,12 +359,9 @@ func (p *pruning) manifests(ctx context.Context) (points []Point, listed map[ID]
 // claims marks all claims but the newest two.
 func (p *pruning) claims(ctx context.Context) error {
 	var claims []thing
-	err := p.src.bucket.List(ctx, prefixEpoch, "", func(o objstore.Object) error {
-		if n, err := strconv.ParseUint(strings.TrimPrefix(o.Name, prefixEpoch), 16, 32); err == nil {
-			t := thing{aClaim, ID{Epoch: uint32(n)}}
-			claims, p.sizes[t] = append(claims, t), o.Size
-		}
-		return nil
+	err := listClaims(ctx, p.src.bucket, func(epoch uint32, size int64) {
+		t := thing{aClaim, ID{Epoch: epoch}}
+		claims, p.sizes[t] = append(claims, t), size
 	})
 	p.gone = append(p.gone, claims[:max(len(claims)-2, 0)]...)
 	return err

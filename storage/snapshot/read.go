@@ -2,11 +2,9 @@ package snapshot
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"footfall/storage/objstore"
@@ -32,7 +30,9 @@ func Open(ctx context.Context, bucket objstore.Bucket, key seal.KeySource) (*Rea
 		return nil, err
 	}
 	ring, err := seal.OpenKeyring(image, key)
-	if err != nil {
+	if errors.Is(err, seal.ErrKeyringDamaged) {
+		return nil, fmt.Errorf("%w: %w", damaged(nameKeyring, "a running server writes it anew when it starts"), err)
+	} else if err != nil {
 		return nil, err
 	}
 	return &Reader{&source{bucket, ring.Snapshots()}, ring}, nil
@@ -52,17 +52,40 @@ func (r *Reader) Close() {
 func (r *Reader) Keyring() *seal.Keyring { return r.ring }
 
 // Points lists what can be restored, oldest first: all manifests, and behind the newest the stand that the stream has reached.
-func (r *Reader) Points(ctx context.Context) ([]Point, error) {
+func (r *Reader) Points(ctx context.Context) (points []Point, err error) {
+	err = again(func() error {
+		points, err = r.points(ctx)
+		return err
+	})
+	return points, err
+}
+
+// again does what may find that objects were pruned since it looked for them.
+func again(do func() error) error {
+	for try := 1; ; try++ {
+		if err := do(); try == maxPlans || !errors.Is(err, objstore.ErrNotFound) {
+			return err
+		}
+	}
+}
+
+func (r *Reader) points(ctx context.Context) ([]Point, error) {
+	low, err := r.src.low(ctx)
+	if errors.Is(err, ErrDamaged) {
+		low, err = newLow(), nil // the worst is that names are shown that were forgotten
+	}
+	if err != nil {
+		return nil, err
+	}
 	ids, _, err := r.src.ids(ctx, prefixManifest, ID{})
 	if err != nil {
 		return nil, err
 	}
 	var points []Point
 	before := map[ID]bool{} // packs of the point before
-	for _, id := range ids {
-		m, err := r.src.manifest(ctx, id)
-		if err != nil {
-			return nil, err
+	err = inOrder(ctx, ids, r.src.manifestOf, func(id ID, m opened) error {
+		if m.err != nil {
+			return m.err
 		}
 		p, packs := m.summary(id), map[ID]bool{}
 		for _, l := range m.packs {
@@ -70,7 +93,14 @@ func (r *Reader) Points(ctx context.Context) ([]Point, error) {
 				p.New += l.size
 			}
 		}
+		if slices.Contains(low.forgotten, id) {
+			p.Name = ""
+		}
 		points, before = append(points, p), packs
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(points) == 0 {
 		return nil, ErrNothing
@@ -96,21 +126,23 @@ type tail struct {
 	sums  []byte
 }
 
-// tail looks for the last stand behind a manifest, in its epoch, not after a time unless that is zero. Where a pack is missing or damaged and others follow it, the
-// error names it.
+// tail looks for the last stand behind a manifest, in its epoch, not after a time unless that is zero. Where a pack is missing or damaged on the way there, the
+// error names it, and t is what comes before. Packs that were pruned end the tail and are no error.
 func (r *Reader) tail(ctx context.Context, from ID, until time.Time) (t tail, err error) {
 	ids, sizes, err := r.src.ids(ctx, prefixPack, from)
 	if err != nil {
 		return t, err
 	}
 	var list []listed
+	var gap error
 	next := ID{from.Epoch, from.Seq + 1}
 	for i, id := range ids {
 		if id.Epoch != from.Epoch {
 			break
 		}
 		if id != next {
-			return t, damaged(next.pack(), "it is missing, and %s follows", id)
+			gap = damaged(next.pack(), "it is missing, and %s follows", id)
+			break
 		}
 		next.Seq++
 		list = append(list, listed{ID: id, size: sizes[i]})
@@ -129,8 +161,15 @@ func (r *Reader) tail(ctx context.Context, from ID, until time.Time) (t tail, er
 		}
 		return nil
 	})
-	if err == errEnough {
-		err = nil
+	switch {
+	case err == errEnough:
+		return t, nil
+	case err != nil || gap == nil:
+		return t, err
+	}
+	low, err := r.src.low(ctx) // after the gap was seen: pruning writes first, and deletes then
+	if err == nil && !from.Less(low.whole) {
+		err = gap
 	}
 	return t, err
 }
@@ -148,8 +187,9 @@ func (s *source) headOf(ctx context.Context, l listed) (h headed) {
 	return h
 }
 
-// choose returns the newest manifest that has this name, or is not after this time; both may be empty.
-func (r *Reader) choose(ctx context.Context, name string, until time.Time) (ID, *manifest, error) {
+// choose returns the newest manifest that has this name, or is not after this time; both may be empty. With skip it goes on where a manifest is damaged, and tells skip
+// of it.
+func (r *Reader) choose(ctx context.Context, name string, until time.Time, skip func(error)) (ID, *manifest, error) {
 	ids, _, err := r.src.ids(ctx, prefixManifest, ID{})
 	if err != nil {
 		return ID{}, nil, err
@@ -159,45 +199,17 @@ func (r *Reader) choose(ctx context.Context, name string, until time.Time) (ID, 
 	}
 	for _, id := range slices.Backward(ids) {
 		m, err := r.src.manifest(ctx, id)
-		if err != nil {
+		switch {
+		case skip != nil && (errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrShort)):
+			skip(err)
+		case err != nil:
 			return id, nil, err
+		case name == "" && (until.IsZero() || !m.time.After(until)), name != "" && m.point == name:
+			return id, m, nil
 		}
-		if name != "" && m.point != name || !until.IsZero() && m.time.After(until) {
-			continue
-		}
-		return id, m, nil
 	}
 	if name != "" {
 		return ID{}, nil, fmt.Errorf("%w: no point has the name %q", ErrNothing, name)
 	}
 	return ID{}, nil, fmt.Errorf("%w: the oldest is of a later time than %s", ErrNothing, until.UTC().Format(time.RFC3339))
-}
-
-// sites adds every site key of the bucket to the keyring. Where a run died between writing a new key and deleting the old one, the newer one is right.
-func (r *Reader) sites(ctx context.Context) error {
-	var objects []objstore.Object
-	err := r.src.bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
-		objects = append(objects, o)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(objects, func(a, b objstore.Object) int { return b.Modified.Compare(a.Modified) })
-	for _, o := range objects {
-		name, err := hex.DecodeString(strings.TrimPrefix(o.Name, prefixSites))
-		if err != nil || len(name) != 16 {
-			continue // none of ours
-		}
-		b, err := r.src.read(ctx, o.Name, 0, -1)
-		if errors.Is(err, objstore.ErrNotFound) {
-			continue // it was removed just now
-		} else if err != nil {
-			return err
-		}
-		if _, err := r.ring.OpenSite([16]byte(name), b); err != nil && !errors.Is(err, seal.ErrHasKey) {
-			return damaged(o.Name, "%v", err)
-		}
-	}
-	return nil
 }

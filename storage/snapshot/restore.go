@@ -48,14 +48,30 @@ func (r *Reader) Restore(ctx context.Context, job Restoring) (rep Restored, err 
 	if err := empty(job.Dir); err != nil {
 		return rep, err
 	}
-	w, err := r.plan(ctx, &job)
+	err = again(func() error {
+		rep, err = r.restore(ctx, &job)
+		return err
+	})
+	return rep, err
+}
+
+// restore tries once.
+func (r *Reader) restore(ctx context.Context, job *Restoring) (rep Restored, err error) {
+	w, err := r.plan(ctx, job)
 	if err != nil {
 		return rep, err
 	}
 	if job.Dry {
 		return w.rep, nil
 	}
-	if err := r.sites(ctx); err != nil {
+	err = r.sites(ctx, func(name string, err error) error {
+		if job.Salvage {
+			w.lose("%v", err)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return rep, err
 	}
 	w.dir = filepath.Clean(job.Dir) + ".restoring"
@@ -104,34 +120,47 @@ func empty(dir string) error {
 // restoring is one restore under way.
 type restoring struct {
 	*Reader
-	job  *Restoring
-	rep  Restored
-	dir  string
-	plan *manifest
-	tail tail
-	sums []byte // of the stand
-	db   *file.DB
-	done int64
+	job    *Restoring
+	rep    Restored
+	dir    string
+	plan   *manifest
+	tail   tail
+	sums   []byte       // of the stand
+	absent map[ID]error // packs that are missing, or have another size
+	db     *file.DB
+	done   int64
+}
+
+// lose notes what Salvage goes on without.
+func (w *restoring) lose(format string, args ...any) {
+	w.rep.Lost = append(w.rep.Lost, fmt.Sprintf(format, args...))
 }
 
 // plan finds the stand to restore.
 func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
-	id, m, err := r.choose(ctx, job.Point, job.At)
+	w := &restoring{Reader: r, job: job, absent: map[ID]error{}}
+	var skip func(error)
+	if job.Salvage {
+		skip = func(err error) {
+			w.lose("%v: an older point is restored, and what was uploaded after it as far as it leads", err)
+		}
+	}
+	id, m, err := r.choose(ctx, job.Point, job.At, skip)
 	if err != nil {
 		return nil, err
 	}
-	w := &restoring{Reader: r, job: job, plan: m, sums: m.sums}
-	w.rep.Point = m.summary(id)
+	w.plan, w.sums, w.rep.Point = m, m.sums, m.summary(id)
 	if job.Point == "" {
-		t, err := r.tail(ctx, id, job.At)
-		if err != nil && (!job.Salvage || !errors.Is(err, ErrDamaged)) {
+		w.tail, err = r.tail(ctx, id, job.At)
+		if err != nil && (!job.Salvage || !errors.Is(err, ErrDamaged) && !errors.Is(err, objstore.ErrShort)) {
 			return nil, err
-		} else if err != nil {
-			w.rep.Lost = append(w.rep.Lost, fmt.Sprintf("what was uploaded after %s: %v", w.rep.Point.Time.Format(time.RFC3339), err))
 		}
-		if w.tail = t; len(t.packs) > 0 {
-			w.sums = t.sums
-			w.rep.Point = Point{ID: t.packs[len(t.packs)-1].ID, Time: t.at}
+		if len(w.tail.packs) > 0 {
+			w.sums = w.tail.sums
+			w.rep.Point = Point{ID: w.tail.packs[len(w.tail.packs)-1].ID, Time: w.tail.at}
+		}
+		if err != nil {
+			w.lose("what was uploaded after %s: %v", w.rep.Point.Time.Format(time.RFC3339), err)
 		}
 	}
 	for _, l := range append(m.packs[:len(m.packs):len(m.packs)], w.tail.packs...) {
@@ -139,11 +168,11 @@ func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
 		w.rep.Bytes += l.size
 	}
 	w.rep.Point.Size = w.rep.Bytes
-	return w, w.present(ctx)
+	return w, w.present(ctx, id)
 }
 
 // present sees to it that all packs of the manifest are there.
-func (w *restoring) present(ctx context.Context) error {
+func (w *restoring) present(ctx context.Context, id ID) error {
 	ids, sizes, err := w.src.ids(ctx, prefixPack, ID{})
 	if err != nil {
 		return err
@@ -152,16 +181,30 @@ func (w *restoring) present(ctx context.Context) error {
 	for i, id := range ids {
 		have[id] = sizes[i]
 	}
+	var first error
 	for _, l := range w.plan.packs {
-		if size, ok := have[l.ID]; w.job.Salvage {
-			break
-		} else if !ok {
-			return damaged(l.ID.pack(), "it is missing: choose an earlier time, or restore what is left with --salvage")
+		if size, ok := have[l.ID]; !ok {
+			err = damaged(l.ID.pack(), "it is missing")
 		} else if size != l.size {
-			return damaged(l.ID.pack(), "it has %d bytes and should have %d: choose an earlier time, or restore what is left with --salvage", size, l.size)
+			err = damaged(l.ID.pack(), "it has %d bytes and should have %d", size, l.size)
+		} else {
+			continue
+		}
+		w.absent[l.ID] = err
+		if first == nil {
+			first = fmt.Errorf("%w: choose an earlier time, or restore what is left with --salvage", err)
 		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	if _, err := w.src.manifest(ctx, id); err != nil { // it may have been pruned, and goes before its packs
+		return err
+	}
+	if w.job.Salvage {
+		return nil
+	}
+	return first
 }
 
 // write makes the files in dir.
@@ -188,70 +231,62 @@ func (w *restoring) write(ctx context.Context) error {
 
 // fetched is a pack that was read, or why it was not.
 type fetched struct {
-	listed
-	tail   bool
+	part
 	head   *head
 	values [][]byte
 	sum    hash // of what was read
 	err    error
 }
 
+// part is a pack to be read.
+type part struct {
+	listed
+	tail bool
+}
+
 // apply writes all packs, in their order; some are read ahead.
 func (w *restoring) apply(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	order := make(chan chan *fetched, readAhead)
-	go func() {
-		defer close(order)
-		send := func(l listed, tail bool) bool {
-			c := make(chan *fetched, 1)
-			select {
-			case order <- c:
-			case <-ctx.Done():
-				return false
-			}
-			go func() { c <- w.fetch(ctx, l, tail) }()
-			return true
-		}
-		for _, l := range w.plan.packs {
-			if !send(l, false) {
-				return
-			}
-		}
-		for _, l := range w.tail.packs {
-			if !send(l, true) {
-				return
-			}
-		}
-	}()
+	var parts []part
+	for _, l := range w.plan.packs {
+		parts = append(parts, part{l, false})
+	}
+	for _, l := range w.tail.packs {
+		parts = append(parts, part{l, true})
+	}
 	last := w.plan.last
-	for c := range order {
-		f := <-c
-		if f.err == nil && f.tail {
+	err := inOrder(ctx, parts, w.fetch, func(p part, f *fetched) error {
+		if f.err == nil && p.tail {
 			if f.head.prev != last {
-				f.err = damaged(f.ID.pack(), "it does not follow the pack before it")
+				f.err = damaged(p.ID.pack(), "it does not follow the pack before it")
 			}
 			last = f.sum
 		}
 		if err := w.one(ctx, f); err != nil {
 			return err
 		}
-		w.done += f.size
+		w.done += p.size
 		w.job.Progress(w.done, w.rep.Bytes)
+		return nil
+	})
+	if err == errEnough {
+		return nil
 	}
-	return ctx.Err()
+	return err
 }
 
 // fetch reads a pack.
-func (w *restoring) fetch(ctx context.Context, l listed, tail bool) *fetched {
-	f := &fetched{listed: l, tail: tail}
+func (w *restoring) fetch(ctx context.Context, l part) *fetched {
+	f := &fetched{part: l}
+	if f.err = w.absent[l.ID]; f.err != nil {
+		return f
+	}
 	b, err := w.src.read(ctx, l.ID.pack(), 0, -1)
 	if err != nil {
 		f.err = err
 		return f
 	}
 	f.sum = hashOf(b)
-	if !tail && f.sum != l.hash {
+	if !l.tail && f.sum != l.hash {
 		f.err = damaged(l.ID.pack(), "it is not what the manifest names")
 		return f
 	}
@@ -264,11 +299,14 @@ func (w *restoring) fetch(ctx context.Context, l listed, tail bool) *fetched {
 // one writes the entries of a pack that count.
 func (w *restoring) one(ctx context.Context, f *fetched) error {
 	if f.err != nil {
-		broken := errors.Is(f.err, ErrDamaged) || errors.Is(f.err, objstore.ErrNotFound) || errors.Is(f.err, objstore.ErrShort)
-		if !broken || !w.job.Salvage {
-			return f.err
+		if !w.job.Salvage || !errors.Is(f.err, ErrDamaged) && !errors.Is(f.err, objstore.ErrShort) {
+			return f.err // a pack that was there a moment ago was pruned: all begins anew
 		}
-		w.rep.Lost = append(w.rep.Lost, fmt.Sprintf("%d values: %v", f.live, f.err))
+		if f.tail { // what changed later may rest on it
+			w.lose("what was uploaded from then on: %v", f.err)
+			return errEnough
+		}
+		w.lose("%d values: %v", f.live, f.err)
 		return nil
 	}
 	if f.tail && f.head.gathered {

@@ -7,6 +7,7 @@
 //
 //	v1/keyring                        key slots and the wrapped keys of all but the sites: package seal. Replaced
 //	v1/sites/<32 digits>              one wrapped data key of a site: package seal
+//	v1/roll                           names of these. Replaced
 //	v1/epoch/<8 digits>               claim of an epoch, create-only
 //	v1/pack/<epoch>-<12 digits>       pack, create-only
 //	v1/manifest/<epoch>-<12 digits>   manifest, create-only; its number is that of the last pack it knows
@@ -49,6 +50,12 @@
 //	16       SHA-256 of the pack, cut
 //	         number of entries in it, number of those that count
 //	         ⌈entries / 8⌉ bytes with a bit for each that counts, lowest first; nothing if all count
+//
+// # The roll of site keys, version 1
+//
+//	"FFR" and the version, 1, then sealed to its name, v1/roll: the number of keys, and for each
+//
+//	16     the digits of its name
 //
 // # What pruning knows, version 1
 //

@@ -173,7 +173,7 @@ func (s *Stream) set(change func(*Status)) {
 // Snapshot uploads all there is and makes it a point, with a name or without. It returns when the point can be restored.
 func (s *Stream) Snapshot(ctx context.Context, name string) (Point, error) {
 	if len(name) > maxName {
-		return Point{}, fmt.Errorf("snapshot: the name of a point has %d bytes, at most %d are possible", len(name), maxName)
+		return Point{}, errLongName(name)
 	}
 	var point Point
 	err := s.ask(ctx, func(ctx context.Context, w *session) (err error) {
@@ -186,6 +186,10 @@ func (s *Stream) Snapshot(ctx context.Context, name string) (Point, error) {
 		return Point{}, err
 	}
 	return point, nil
+}
+
+func errLongName(name string) error {
+	return fmt.Errorf("snapshot: the name of a point has %d bytes, at most %d are possible", len(name), maxName)
 }
 
 // Flush returns when all that was committed before the call can be restored.
@@ -266,6 +270,7 @@ type session struct {
 
 	keys    map[string]bool // names of wrapped site keys in the bucket, nil if not known
 	keysGen uint64
+	roll    *[]string // names of keys that the roll in the bucket has, nil if not known
 
 	tasks   sync.WaitGroup // of prunings
 	pruner  sync.Mutex     // held by the one that runs
@@ -527,6 +532,11 @@ func (w *session) putManifest(ctx context.Context, name string) (Point, error) {
 	if err := w.gather(ctx); err != nil {
 		return Point{}, err
 	}
+	return w.list(ctx, name)
+}
+
+// list writes the manifest.
+func (w *session) list(ctx context.Context, name string) (Point, error) {
 	w.index.prune()
 	if err := w.fence(ctx); err != nil { // the packs may have been deleted since, if we slept
 		return Point{}, err

@@ -1,0 +1,140 @@
+package snapshot
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"footfall/storage/objstore"
+	"footfall/storage/seal"
+)
+
+// The roll names the objects with the keys of all sites, so that one that is missing is told from one that was removed. A key is put there after its object was
+// written, and is taken from it before that is deleted.
+
+func encodeRoll(names []string, sealer *seal.Sealer) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(names)))
+	for _, name := range names {
+		id, _ := siteID(name)
+		b = append(b, id[:]...)
+	}
+	return sealer.Seal([]byte{'F', 'F', 'R', version}, b, place(nameRoll, typeRoll))
+}
+
+func decodeRoll(b []byte, sealer *seal.Sealer) (names []string, err error) {
+	if err := checkMagic(nameRoll, b, "FFR"); err != nil {
+		return nil, err
+	}
+	plain, err := sealer.Open(nil, b[magicSize:], place(nameRoll, typeRoll))
+	if err != nil {
+		return nil, damaged(nameRoll, "it does not open with this key")
+	}
+	r := reader{b: plain}
+	for range r.count(16) {
+		var id [16]byte
+		copy(id[:], r.take(16))
+		names = append(names, siteName(id))
+	}
+	if !r.ended() {
+		return nil, damaged(nameRoll, "it cannot be read")
+	}
+	return names, nil
+}
+
+func (s *source) roll(ctx context.Context) ([]string, error) {
+	b, err := s.read(ctx, nameRoll, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	return decodeRoll(b, s.sealer)
+}
+
+// siteID returns what siteName was made of.
+func siteID(name string) (id [16]byte, ok bool) {
+	text, ok := strings.CutPrefix(name, prefixSites)
+	b, err := hex.DecodeString(text)
+	if !ok || err != nil || len(b) != 16 {
+		return id, false
+	}
+	return [16]byte(b), true
+}
+
+// sites adds the key of every site to the keyring, and calls fn for each that is missing or damaged. An error of fn ends it.
+func (r *Reader) sites(ctx context.Context, fn func(name string, err error) error) error {
+	var found map[string]error
+	for range 2 { // if one is missing, it may have come or gone meanwhile
+		var err error
+		if found, err = r.openSites(ctx); err != nil {
+			return err
+		}
+		names, err := r.src.roll(ctx)
+		if errors.Is(err, objstore.ErrNotFound) {
+			err = damaged(nameRoll, "it is missing")
+		}
+		if err != nil {
+			found[nameRoll] = err
+		}
+		whole := true
+		for _, name := range names {
+			if _, ok := found[name]; !ok {
+				found[name], whole = damaged(name, "it is missing: what was counted for its site cannot be read"), false
+			}
+		}
+		if whole {
+			break
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if found[name] == nil {
+			continue
+		}
+		if err := fn(name, found[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSites opens the keys that are there, and returns what came of each. Where a run died between writing a new key and deleting the old one, the newer one is right.
+func (r *Reader) openSites(ctx context.Context) (map[string]error, error) {
+	var objects []objstore.Object
+	err := r.src.bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(objects, func(a, b objstore.Object) int { return b.Modified.Compare(a.Modified) })
+	found := map[string]error{}
+	return found, inOrder(ctx, objects, r.src.object, func(o objstore.Object, b body) error {
+		id, ok := siteID(o.Name)
+		if !ok || errors.Is(b.err, objstore.ErrNotFound) {
+			return nil // none of ours, or removed just now
+		}
+		if b.err == nil && r.ring != nil {
+			if _, err := r.ring.OpenSite(id, b.bytes); err != nil && !errors.Is(err, seal.ErrHasKey) {
+				b.err = damaged(o.Name, "%v", err)
+			}
+		} else if b.err != nil && !broken(b.err) {
+			return b.err
+		}
+		found[o.Name] = b.err
+		return nil
+	})
+}
+
+// body is an object, or why it could not be read.
+type body struct {
+	bytes []byte
+	err   error
+}
+
+func (s *source) object(ctx context.Context, o objstore.Object) (b body) {
+	b.bytes, b.err = s.read(ctx, o.Name, 0, -1)
+	return b
+}
