@@ -50,7 +50,7 @@ func TestDrill(t *testing.T) {
 			w.live(t, view("ann", "/", w.now.Add(time.Minute)))
 		}
 		w.load(t, []naive.Event{view("old", "/old", w.now.AddDate(0, 0, -2))}, true)
-		w.now = w.now.AddDate(0, 0, 1)
+		w.set(w.now.AddDate(0, 0, 1))
 		w.maintain(t)
 		<-done
 	}

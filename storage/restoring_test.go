@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,18 @@ func mustBucket(t testing.TB) (b objstore.Bucket, dir string) {
 	return b, dir
 }
 
+func mustBucketAt(t tester, dir string) objstore.Bucket {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatalf("make bucket: %v", err)
+	}
+	b, err := objstore.OpenDir(dir)
+	if err != nil {
+		t.Fatalf("open bucket: %v", err)
+	}
+	return b
+}
+
 // stream streams the world's store until it is closed.
 func (w *world) stream(b objstore.Bucket) *snapshot.Stream {
 	return w.store.StartStream(b, storage.Streaming{Pause: time.Millisecond, Drills: -1, Now: time.Now})
@@ -48,6 +61,9 @@ func (w *world) key() storage.Key { return storage.Key{File: filepath.Join(w.dir
 type moment struct {
 	at      time.Time // on the wall
 	now     time.Time // in the world
+	looked  bool
+	trusted schema.Date
+	jumped  time.Time
 	tenants []*tenant
 }
 
@@ -55,7 +71,7 @@ type moment struct {
 func (w *world) moment(t tester) moment {
 	t.Helper()
 	mustFlush(t, w.store.Snapshots())
-	m := moment{at: time.Now(), now: w.now}
+	m := moment{at: time.Now(), now: w.now, looked: w.looked, trusted: w.trusted, jumped: w.jumped}
 	for _, one := range w.all {
 		c := *one
 		c.events, c.rows, c.seats = slices.Clone(one.events), slices.Clone(one.rows), maps.Clone(one.seats)
@@ -74,7 +90,7 @@ func (m moment) restored(t tester, b objstore.Bucket, key storage.Key, dir strin
 	if err != nil {
 		t.Fatalf("restore: %v", err)
 	}
-	w := &world{dir: dir, now: m.now, all: m.tenants, tenant: m.tenants[0]}
+	w := &world{dir: dir, now: m.now, all: m.tenants, tenant: m.tenants[0], looked: m.looked, trusted: m.trusted, jumped: m.jumped}
 	w.openWith(t, key)
 	for _, w.tenant = range w.all {
 		maps.DeleteFunc(w.seats, func(_ schema.Date, s *seating) bool { return s.next == 0 }) // nothing was ever stored
@@ -87,7 +103,8 @@ func (m moment) restored(t tester, b objstore.Bucket, key storage.Key, dir strin
 // openWith opens a restored store, which has no key beside it.
 func (w *world) openWith(t tester, key storage.Key) {
 	t.Helper()
-	s, err := storage.Open(context.Background(), storage.Config{Dir: w.dir, Key: key, Now: func() time.Time { return w.now }, Memory: shares(1)})
+	w.set(w.now)
+	s, err := storage.Open(context.Background(), storage.Config{Dir: w.dir, Key: key, Now: func() time.Time { return *w.clock.Load() }, Memory: shares(1)})
 	if err != nil {
 		t.Fatalf("open what was restored: %v", err)
 	}
@@ -203,4 +220,153 @@ func TestRestoreAfterRemovals(t *testing.T) {
 		t.Errorf("restored %v, %v", files, err)
 	}
 	w.close(t)
+}
+
+// TestRestoreDamaged damages what a restore is to find, and salvages what is left.
+func TestRestoreDamaged(t *testing.T) {
+	ctx := t.Context()
+	w := filled(t)
+	b, dir := mustBucket(t)
+	s := w.stream(b)
+	point := func(name string) string {
+		before, err := filepath.Glob(filepath.Join(dir, "v1", "pack", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Snapshot(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		after, err := filepath.Glob(filepath.Join(dir, "v1", "pack", "*"))
+		if err != nil || len(after) == len(before) {
+			t.Fatal(after, err)
+		}
+		return after[len(before)]
+	}
+	mustFlush(t, s)
+	// A day that is in one pack alone, and of which the catalog is in it too.
+	w.load(t, []naive.Event{view("old", "/old", w.now.AddDate(0, 0, -20))}, true)
+	alone := w.days.Date(w.now.AddDate(0, 0, -20).Unix())
+	pack := point("whole")
+	all := len(w.rows)
+	w.close(t)
+
+	restore := func(job snapshot.Restoring) (storage.Restored, *world, error) {
+		job.Dir = filepath.Join(t.TempDir(), "restored")
+		rep, err := storage.Restore(ctx, b, w.key(), job)
+		if err != nil {
+			if left, _ := filepath.Glob(job.Dir + "*"); len(left) > 0 {
+				t.Errorf("left are %v", left)
+			}
+			return rep, nil, err
+		}
+		r := &world{dir: job.Dir, now: w.now, all: w.all, tenant: w.tenant}
+		r.openWith(t, w.key())
+		return rep, r, nil
+	}
+	content, err := os.ReadFile(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func() error{
+		"missing": func() error { return os.Remove(pack) },
+		"cut":     func() error { return os.WriteFile(pack, content[:len(content)-1], 0o600) },
+		"other bit": func() error {
+			return os.WriteFile(pack, append(slices.Clone(content[:len(content)-1]), content[len(content)-1]^1), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.Remove(pack); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(pack, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			defer os.WriteFile(pack, content, 0o600)
+			if _, _, err := restore(snapshot.Restoring{}); err == nil || !strings.Contains(err.Error(), filepath.Base(pack)) {
+				t.Errorf("restored from what is damaged: %v", err)
+			}
+			rep, r, err := restore(snapshot.Restoring{Salvage: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.close(t)
+			if len(rep.Lost) == 0 || !strings.Contains(fmt.Sprint(rep.Lost), filepath.Base(pack)) {
+				t.Errorf("lost %q", rep.Lost)
+			}
+			if err := r.store.Check(ctx, nil); err != nil {
+				t.Error(err)
+			}
+			if got := r.store.Count(r.site); got != int64(all-1) {
+				t.Errorf("%d events, want %d: %+v", got, all-1, rep)
+			}
+			if first, _, _ := r.store.Span(r.site); first <= alone {
+				t.Errorf("%s is there", first)
+			}
+		})
+	}
+	if _, _, err := restore(snapshot.Restoring{}); err != nil {
+		t.Errorf("all is whole again: %v", err)
+	}
+}
+
+// TestSalvageParts takes single values out of a file as a lost pack does, and looks at what salvaging leaves.
+func TestSalvageParts(t *testing.T) {
+	ctx := t.Context()
+	for name, c := range map[string]struct {
+		bucket file.Bucket
+		which  func(key []byte) bool
+		days   int // that are lost
+		sites  string
+	}{
+		"chunk":          {file.Days, func(key []byte) bool { return true }, 1, "site0.example.com"},
+		"catalog":        {file.Catalog, func(key []byte) bool { return len(key) == 8 }, 1, "site0.example.com"},
+		"journal":        {file.Journal, func(key []byte) bool { return true }, 1, "site0.example.com"},
+		"site":           {file.Accounts, func(key []byte) bool { return key[0] == 2 }, 0, "site-1.restored"},
+		"counters":       {file.Accounts, func(key []byte) bool { return key[0] == 1 }, 0, "site0.example.com"},
+		"audit, nothing": {file.Audit, func(key []byte) bool { return true }, 0, "site0.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := filled(t)
+			var key []byte
+			err := w.store.DB().Scan(ctx, c.bucket, nil, func(k, _ []byte) error {
+				if key == nil && c.which(k) {
+					key = k
+				}
+				return nil
+			})
+			if err == nil && key != nil {
+				err = w.store.Tamper(ctx, func(tx *file.Tx) error { return tx.Delete(c.bucket, key) })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := w.store.Count(w.site)
+			b, _ := mustBucket(t)
+			mustFlush(t, w.stream(b))
+			dir := filepath.Join(t.TempDir(), "restored")
+			rep, err := storage.Restore(ctx, b, w.key(), snapshot.Restoring{Dir: dir, Salvage: true})
+			_ = w.store.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(rep.LostDays) != c.days || len(rep.Sites) != 1 || rep.Sites[0].Domain != c.sites {
+				t.Errorf("%+v", rep)
+			}
+			if (rep.Events < before) != (c.days > 0) {
+				t.Errorf("%d events of %d", rep.Events, before)
+			}
+			r := &world{dir: dir, now: w.now, all: w.all, tenant: w.tenant}
+			r.openWith(t, w.key())
+			defer r.close(t)
+			if err := r.store.Check(ctx, nil); err != nil {
+				t.Error(err)
+			}
+			if site, err := r.store.AddSite(ctx, "new.example", "Etc/UTC"); err != nil || site.ID < 2 {
+				t.Errorf("%+v, %v", site, err)
+			}
+		})
+	}
 }
