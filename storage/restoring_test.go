@@ -370,3 +370,50 @@ func TestSalvageParts(t *testing.T) {
 		})
 	}
 }
+
+// clinging is a bucket that deletes nothing.
+type clinging struct{ objstore.Bucket }
+
+func (c clinging) Delete(_ context.Context, names ...string) error {
+	return &objstore.Error{Op: "delete", Name: names[0], Kind: objstore.ErrDenied}
+}
+
+// TestRemovedWhereNothingIsDeleted: where the bucket keeps the keys of sites that were removed or reset, a restore does not use them, and who removes them is told.
+func TestRemovedWhereNothingIsDeleted(t *testing.T) {
+	ctx := t.Context()
+	w := filled(t)
+	s, err := w.store.AddSite(ctx, "removed.example", "UTC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.all = append(w.all, &tenant{site: s.ID, days: w.days, seats: map[schema.Date]*seating{}})
+	w.tenant = w.all[1]
+	w.live(t, view("ann", "/secret", w.now.Add(time.Minute)))
+	b, dir := mustBucket(t)
+	w.stream(clinging{b})
+	then := w.moment(t)
+	if err := w.store.RemoveSite(ctx, s.ID, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.store.Shred(ctx); left.Waits == "" {
+		t.Errorf("%+v", left)
+	}
+	w.tenant = w.all[0]
+	w.reset(t)
+	if left := w.store.Shred(ctx); left.Waits == "" {
+		t.Errorf("%+v", left)
+	}
+	if keys, err := filepath.Glob(filepath.Join(dir, "v1", "sites", "*")); err != nil || len(keys) != 3 {
+		t.Fatal(keys, err)
+	}
+	then.tenants = then.tenants[:1]
+	then.tenants[0].events, then.tenants[0].rows, then.tenants[0].seats = nil, nil, map[schema.Date]*seating{}
+	r, rep := then.restored(t, b, w.key(), filepath.Join(t.TempDir(), "restored"))
+	if len(rep.Gone) != 1 || len(rep.Emptied) != 1 || rep.Events != 0 {
+		t.Errorf("%+v", rep)
+	}
+	r.books(t)
+	r.empty(t)
+	r.close(t)
+	w.close(t)
+}

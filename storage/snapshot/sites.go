@@ -13,8 +13,9 @@ import (
 	"footfall/storage/seal"
 )
 
-// The roll names the objects with the keys of all sites, so that one that is missing is told from one that was removed. A key is put there after its object was
-// written, and is taken from it before that is deleted.
+// The roll names the objects with the keys of all sites, so that one that is missing is told from one that was removed, and one that was removed from one that is
+// still there because the bucket would not delete it. A key is put there after its object was written and before a value it opens, and is taken from
+// it before the object is deleted.
 
 func encodeRoll(names []string, sealer *seal.Sealer) []byte {
 	b := binary.AppendUvarint(nil, uint64(len(names)))
@@ -67,16 +68,20 @@ func siteID(name string) (id [16]byte, ok bool) {
 func (r *Reader) sites(ctx context.Context, fn func(name string, err error) error) error {
 	var found map[string]error
 	for range 2 { // if one is missing, it may have come or gone meanwhile
+		names, errRoll := r.src.roll(ctx)
+		if errors.Is(errRoll, objstore.ErrNotFound) {
+			errRoll = damaged(nameRoll, "it is missing")
+		}
+		listed := make(map[string]bool, len(names))
+		for _, name := range names {
+			listed[name] = true
+		}
 		var err error
-		if found, err = r.openSites(ctx); err != nil {
+		if found, err = r.openSites(ctx, func(name string) bool { return errRoll != nil || listed[name] }); err != nil {
 			return err
 		}
-		names, err := r.src.roll(ctx)
-		if errors.Is(err, objstore.ErrNotFound) {
-			err = damaged(nameRoll, "it is missing")
-		}
-		if err != nil {
-			found[nameRoll] = err
+		if errRoll != nil {
+			found[nameRoll] = errRoll
 		}
 		whole := true
 		for _, name := range names {
@@ -99,11 +104,13 @@ func (r *Reader) sites(ctx context.Context, fn func(name string, err error) erro
 	return nil
 }
 
-// openSites opens the keys that are there, and returns what came of each. Where a run died between writing a new key and deleting the old one, the newer one is right.
-func (r *Reader) openSites(ctx context.Context) (map[string]error, error) {
+// openSites opens the keys that are there and that count, and returns what came of each. Of two keys of a site, where nobody knows which counts, the newer one is right.
+func (r *Reader) openSites(ctx context.Context, counts func(name string) bool) (map[string]error, error) {
 	var objects []objstore.Object
 	err := r.src.bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
-		objects = append(objects, o)
+		if counts(o.Name) {
+			objects = append(objects, o)
+		}
 		return nil
 	})
 	if err != nil {
