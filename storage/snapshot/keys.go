@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"footfall/storage/objstore"
 )
@@ -17,7 +18,9 @@ func siteName(name [16]byte) string { return fmt.Sprintf("%s%x", prefixSites, na
 func (w *session) putKeys(ctx context.Context) error {
 	w.keys = map[string]bool{}
 	err := w.cfg.Bucket.List(ctx, prefixSites, "", func(o objstore.Object) error {
-		w.keys[o.Name] = true
+		if _, ours := siteID(o.Name); ours {
+			w.keys[o.Name] = true
+		}
 		return nil
 	})
 	if err != nil {
@@ -26,15 +29,20 @@ func (w *session) putKeys(ctx context.Context) error {
 	return w.exportKeys(ctx)
 }
 
-// syncKeys does the same if the vault has changed since.
+// syncKeys does the same if the vault has changed since, and tries again now and then to delete what could not be deleted.
 func (w *session) syncKeys(ctx context.Context) error {
-	if w.cfg.Vault.Generation() == w.keysGen {
+	changed := w.cfg.Vault.Generation() != w.keysGen
+	if !changed && (len(w.undeleted) == 0 || time.Now().Before(w.shredAt)) {
 		return nil
 	}
 	if err := w.fence(ctx); err != nil {
 		return err
 	}
-	return w.exportKeys(ctx)
+	if changed {
+		return w.exportKeys(ctx)
+	}
+	w.shred(ctx)
+	return nil
 }
 
 func (w *session) exportKeys(ctx context.Context) error {
@@ -68,24 +76,19 @@ func (w *session) exportKeys(ctx context.Context) error {
 		}
 		w.roll = &names
 	}
-	if err := w.shred(ctx, old); err != nil { // which must keep nothing else from the bucket
-		w.trouble(err)
-		maps.Copy(w.keys, old)
-		return nil
-	}
+	w.undeleted, w.shredPause = old, firstPause
+	w.shred(ctx)
+	maps.Copy(w.keys, w.undeleted)
 	w.keysGen = generation
 	w.set(func(st *Status) { st.keys = generation })
 	return nil
 }
 
-// shred deletes the keys of sites that are gone.
-func (w *session) shred(ctx context.Context, names map[string]bool) error {
-	var list []string
-	for name := range names {
-		list = append(list, name)
-	}
+// shred deletes the keys of sites that are gone. That it fails must keep nothing else from the bucket: some credentials do not allow it.
+func (w *session) shred(ctx context.Context) {
+	list := slices.Sorted(maps.Keys(w.undeleted))
 	if len(list) == 0 {
-		return nil
+		return
 	}
 	err := w.cfg.Bucket.Delete(ctx, list...)
 	kept, err := retained(err)
@@ -94,10 +97,20 @@ func (w *session) shred(ctx context.Context, names map[string]bool) error {
 		w.set(func(st *Status) { st.Kept = append(st.Kept, kept...) })
 	}
 	if err != nil {
-		return fmt.Errorf("delete the keys of removed sites: %w", err)
+		err = fmt.Errorf("delete the keys of removed sites: %w", err)
+		if w.shredPause == firstPause {
+			w.cfg.Log.Error("removed sites can be restored yet: this is tried again", "error", err)
+		}
+		w.shredAt, w.shredPause = time.Now().Add(w.shredPause), min(2*w.shredPause, lastEpoch)
+		w.set(func(st *Status) { st.undeleted, st.Error = err.Error(), err.Error() })
+		return
 	}
+	for _, name := range list {
+		delete(w.keys, name)
+	}
+	w.undeleted = nil
+	w.set(func(st *Status) { st.undeleted, st.Error = "", "" })
 	w.cfg.Log.Info("the keys of removed sites were deleted from the snapshots", "keys", len(list)-len(kept))
-	return nil
 }
 
 // retained parts from err what says that an object is kept by an object lock.

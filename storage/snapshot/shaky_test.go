@@ -12,8 +12,10 @@ import (
 type shaky struct {
 	objstore.Bucket
 	down     atomic.Bool
+	denied   atomic.Bool  // nothing may be deleted
 	failures atomic.Int64 // writes that fail from now on
 	bytes    atomic.Int64
+	puts     atomic.Int64
 }
 
 func (s *shaky) Put(ctx context.Context, name string, body []byte, mode objstore.Mode) error {
@@ -21,6 +23,7 @@ func (s *shaky) Put(ctx context.Context, name string, body []byte, mode objstore
 		return &objstore.Error{Op: "put", Name: name, Kind: objstore.ErrTemporary}
 	}
 	s.bytes.Add(int64(len(body)))
+	s.puts.Add(1)
 	return s.Bucket.Put(ctx, name, body, mode)
 }
 
@@ -39,6 +42,9 @@ func (s *shaky) List(ctx context.Context, prefix, after string, fn func(objstore
 }
 
 func (s *shaky) Delete(ctx context.Context, names ...string) error {
+	if s.denied.Load() {
+		return &objstore.Error{Op: "delete", Name: names[0], Kind: objstore.ErrDenied}
+	}
 	if s.down.Load() {
 		return &objstore.Error{Op: "delete", Name: names[0], Kind: objstore.ErrTemporary}
 	}

@@ -72,10 +72,10 @@ const (
 // Status is how a stream is doing.
 type Status struct {
 	State      State     `json:"state"`
-	Error      string    `json:"error,omitempty"` // why it waits
+	Error      string    `json:"error,omitempty"` // why it waits, or what it could not delete
 	Epoch      uint32    `json:"epoch,omitempty"`
 	Restorable time.Time `json:"restorable_to"` // zero if nothing can be restored yet
-	Settled    bool      `json:"settled"`       // nothing has changed since Restorable
+	Settled    bool      `json:"settled"`       // nothing has changed since Restorable, and keys that were destroyed are gone
 	Objects    int       `json:"packs"`         // that the newest stand is made of
 	Uploaded   int64     `json:"uploaded_bytes"`
 	Requests   int64     `json:"requests"`              // that wrote
@@ -83,8 +83,9 @@ type Status struct {
 	Pruned     time.Time `json:"pruned,omitzero"`       // when pruning last did its work
 	PruneError string    `json:"prune_error,omitempty"` // why it did not since
 
-	commit uint64 // of the last settled pack
-	keys   uint64 // generation of the vault that the bucket has the keys of
+	commit    uint64 // of the last settled pack
+	keys      uint64 // generation of the vault that the bucket has the keys of
+	undeleted string // why the bucket has keys of removed sites too
 }
 
 // Point is a stand that was given a name, or the newest.
@@ -157,8 +158,8 @@ func (s *Stream) Status() Status {
 	defer s.mu.Unlock()
 	st := s.status
 	now := s.cfg.Now().UTC() // before the count: a commit after it is not in the bucket yet
-	if st.Settled = st.State == Streaming && st.commit == s.cfg.DB.Stats().Commits && st.keys == s.cfg.Vault.Generation(); st.Settled {
-		st.Restorable = now
+	if st.State == Streaming && st.commit == s.cfg.DB.Stats().Commits && st.keys == s.cfg.Vault.Generation() {
+		st.Restorable, st.Settled = now, st.undeleted == ""
 	}
 	st.Kept = slices.Clone(st.Kept)
 	return st
@@ -202,9 +203,9 @@ func (s *Stream) Flush(ctx context.Context) error {
 func (s *Stream) SyncKeys(ctx context.Context) (kept []string, err error) {
 	synced := true
 	err = s.ask(ctx, func(ctx context.Context, w *session) error {
-		generation := w.cfg.Vault.Generation()
+		w.shredAt = time.Time{}
 		err := w.syncKeys(ctx)
-		synced = w.keysGen >= generation
+		synced = len(w.undeleted) == 0
 		return err
 	})
 	st := s.Status()
@@ -256,6 +257,7 @@ func (s *Stream) Adopt() error {
 // session is one epoch of a stream.
 type session struct {
 	*Stream
+	doing    State // when it does not wait
 	epoch    uint32
 	seq      uint64 // of the last pack
 	last     hash   // of it
@@ -270,7 +272,12 @@ type session struct {
 
 	keys    map[string]bool // names of wrapped site keys in the bucket, nil if not known
 	keysGen uint64
-	roll    *[]string // names of keys that the roll in the bucket has, nil if not known
+
+	undeleted  map[string]bool // of keys that are to be no more
+	shredAt    time.Time       // when to try again to delete them
+	shredPause time.Duration   // after that
+
+	roll *[]string // names of keys that the roll in the bucket has, nil if not known
 
 	tasks   sync.WaitGroup // of prunings
 	pruner  sync.Mutex     // held by the one that runs
@@ -279,8 +286,9 @@ type session struct {
 
 // session claims an epoch and streams until something fails for good or ctx ends.
 func (s *Stream) session(ctx context.Context) error {
-	s.set(func(st *Status) { st.State, st.Error = Starting, "" })
+	s.set(func(st *Status) { st.undeleted, st.Error = "", "" })
 	w := &session{Stream: s, pruneAt: s.cfg.Now().Add(firstPrune)}
+	w.do(Starting)
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.tasks.Wait()
 	defer cancel()
@@ -297,7 +305,7 @@ func (s *Stream) session(ctx context.Context) error {
 	}
 	w.feed = s.cfg.DB.Follow(len(w.index.where) == 0)
 	defer w.feed.Stop()
-	s.set(func(st *Status) { st.State = Copying })
+	w.do(Copying)
 	if len(w.index.where) > 0 {
 		if err := w.compare(ctx); err != nil {
 			return err
@@ -309,8 +317,14 @@ func (s *Stream) session(ctx context.Context) error {
 	if _, err := w.putManifest(ctx, ""); err != nil {
 		return err
 	}
-	s.set(func(st *Status) { st.State = Streaming })
+	w.do(Streaming)
 	return w.loop(ctx)
+}
+
+// do tells what the session does from now on.
+func (w *session) do(what State) {
+	w.doing = what
+	w.set(func(st *Status) { st.State = what })
 }
 
 // compare makes the feed hand out every key of which the bucket has another version.
@@ -461,12 +475,15 @@ func (w *session) put(ctx context.Context, name string, body []byte, mode objsto
 
 // insist tries until it succeeds, finds another object in its place, or ctx ends.
 func (w *session) insist(ctx context.Context, try func() error) error {
-	state := w.Status().State
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := try()
 		switch {
 		case err == nil:
-			w.set(func(st *Status) { st.State, st.Error = state, "" })
+			w.set(func(st *Status) {
+				if st.State == Waiting {
+					st.State, st.Error = w.doing, st.undeleted
+				}
+			})
 			return nil
 		case errors.Is(err, objstore.ErrExists), ctx.Err() != nil:
 			return err
