@@ -14,3 +14,6 @@ func ManifestNow(ctx context.Context, s *Stream) error {
 
 // NewestEpoch returns the number of the newest claim.
 func NewestEpoch(ctx context.Context, b objstore.Bucket) (uint32, error) { return newestEpoch(ctx, b) }
+
+// ReadArchive goes through a tar that need not be a file.
+var ReadArchive = readArchive
