@@ -417,3 +417,28 @@ func TestRemovedWhereNothingIsDeleted(t *testing.T) {
 	r.close(t)
 	w.close(t)
 }
+
+// TestSalvageEndsAtAStand damages one of the packs behind the last manifest: what was uploaded up to it is restored, and nothing from then on.
+func TestSalvageEndsAtAStand(t *testing.T) {
+	w := filled(t)
+	b, dir := mustBucket(t)
+	s := w.stream(b)
+	if _, err := s.Snapshot(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		w.live(t, view("ann", "/", w.now.Add(time.Minute)))
+		mustFlush(t, s)
+	}
+	packs, err := filepath.Glob(filepath.Join(dir, "v1", "pack", "*"))
+	if err != nil || len(packs) < 5 {
+		t.Fatal(packs, err)
+	}
+	flip(t, packs[len(packs)-2])
+	job := snapshot.Restoring{Dir: filepath.Join(t.TempDir(), "restored"), Salvage: true}
+	rep, err := storage.Restore(t.Context(), b, w.key(), job)
+	if err != nil || rep.Events != int64(len(w.rows)-2) || len(rep.Lost) == 0 || len(rep.LostDays) > 0 {
+		t.Errorf("%d events of %d: %+v, %v", rep.Events, len(w.rows), rep, err)
+	}
+	w.close(t)
+}

@@ -155,6 +155,11 @@ func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
 		if err != nil && (!job.Salvage || !errors.Is(err, ErrDamaged) && !errors.Is(err, objstore.ErrShort)) {
 			return nil, err
 		}
+		if job.Salvage {
+			if err := w.shorten(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if len(w.tail.packs) > 0 {
 			w.sums = w.tail.sums
 			w.rep.Point = Point{ID: w.tail.packs[len(w.tail.packs)-1].ID, Time: w.tail.at}
@@ -169,6 +174,31 @@ func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
 	}
 	w.rep.Point.Size = w.rep.Bytes
 	return w, w.present(ctx, id)
+}
+
+// shorten ends the tail with the last stand before the first pack that is damaged. A change that went up in two packs must not be restored by half: a day that
+// is there sealed, and in the journal still, would count twice.
+func (w *restoring) shorten(ctx context.Context) error {
+	var whole tail
+	last := w.plan.last
+	for i, l := range w.tail.packs {
+		f := w.fetch(ctx, part{l, true})
+		if f.err == nil && f.head.prev != last {
+			f.err = damaged(l.ID.pack(), "it does not follow the pack before it")
+		}
+		if f.err != nil && (!broken(f.err) || errors.Is(f.err, objstore.ErrNotFound)) { // it was pruned: all begins anew
+			return f.err
+		} else if f.err != nil {
+			w.lose("what was uploaded last, in %d packs: %v", len(w.tail.packs)-len(whole.packs), f.err)
+			w.tail = whole
+			return nil
+		}
+		last = f.sum
+		if f.head.settled && !f.head.gathered {
+			whole = tail{packs: w.tail.packs[: i+1 : i+1], at: f.head.time, sums: f.head.sums}
+		}
+	}
+	return nil
 }
 
 // present sees to it that all packs of the manifest are there.
