@@ -102,8 +102,10 @@ type verbs struct {
 		Create  verb.SnapshotCreate  `cmd:"" help:"Make a point, with a name or without."`
 		List    verb.SnapshotList    `cmd:"" help:"List the points that can be restored."`
 		Status  verb.SnapshotStatus  `cmd:"" help:"Tell up to when the data could be restored."`
+		Verify  verb.SnapshotVerify  `cmd:"" help:"Look whether what is in the bucket can be restored."`
 		Drill   verb.SnapshotDrill   `cmd:"" help:"Prove the snapshots: restore them beside the data, and compare."`
 		Prune   verb.SnapshotPrune   `cmd:"" help:"Delete what no point needs that is to be kept."`
+		Cost    verb.SnapshotCost    `cmd:"" help:"Tell what a month of snapshots takes: requests and bytes."`
 		Adopt   verb.SnapshotAdopt   `cmd:"" help:"Go on with the snapshots of another instance, such as the one this was restored from."`
 		Restore verb.SnapshotRestore `cmd:"" help:"Make a data directory out of the snapshots in a bucket."`
 	} `cmd:"" help:"Copies of all data in a bucket, streamed there as they change."`
@@ -191,18 +193,23 @@ func fail(asJSON bool, err error) int {
 }
 
 // runVerb runs a verb where the data is: in the server that has it open, else here.
-func (a *app) runVerb() error {
+func (a *app) runVerb() (err error) {
 	in, err := a.input()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	out, finish, err := verb.OpenOutput(a.command.Verb(), os.Stdout, terminal.IsTerminal(os.Stdout))
+	if err != nil {
+		return err
+	}
+	defer func() { err = finish(err) }()
 	dir := a.dir("footfall-data")
-	streams := admin.Streams{In: in, Out: os.Stdout, Err: os.Stderr, Asks: a.asks()}
+	streams := admin.Streams{In: in, Out: out, Err: os.Stderr, Asks: a.asks()}
 	if a.watched() {
 		streams.Bars = a.bar
 	}
-	here := &verb.Context{Context: a.ctx, Now: time.Now, In: in, Out: os.Stdout, Err: os.Stderr, JSON: a.opt.JSON, Asks: a.asks(), Log: a.log, Progress: a.bar}
+	here := &verb.Context{Context: a.ctx, Now: time.Now, In: in, Out: out, Err: os.Stderr, JSON: a.opt.JSON, Asks: a.asks(), Log: a.log, Progress: a.bar}
 	if idle, ok := a.command.Verb().(interface {
 		RunIdle(*verb.Context, string, storage.Key) error
 	}); ok {
@@ -477,7 +484,7 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, proxies []ne
 		return nil, err
 	}
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
-	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Logger: a.log})
+	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})

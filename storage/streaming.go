@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,12 @@ func (s *Store) StartStream(bucket objstore.Bucket, how Streaming) *snapshot.Str
 		st.tasks.Go(func() { s.drillRegularly(st.life, how.Drills) })
 	}
 	return stream
+}
+
+// Archive writes a snapshot of what is stored now to out, in one pass, while the store goes on: see [snapshot.WriteArchive]. progress, which may be nil, is given
+// the bytes that were written.
+func (s *Store) Archive(ctx context.Context, out io.Writer, name string, progress func(done int64)) (snapshot.Point, error) {
+	return snapshot.WriteArchive(ctx, out, snapshot.Archiving{DB: s.db, Vault: s.vault, Name: name, Now: s.cfg.Now, Progress: progress})
 }
 
 // Snapshots returns the stream of snapshots, or nil if they are not streamed.

@@ -71,6 +71,20 @@ export interface Left {
   other: { dimension: string; count: number }[];
 }
 
+/** Snapshots is how the copies of the data in a bucket are doing; null where there are none. */
+export interface Snapshots {
+  state: "starting" | "copying" | "streaming" | "waiting" | "fenced" | "stopped";
+  restorable_to: string | null;
+  /** Nothing has changed since. */
+  settled: boolean;
+  /** Why somebody should look; empty if all is well. */
+  problem: string;
+  fenced: boolean;
+  proven: string | null;
+  seconds: number;
+  failed: string | null;
+}
+
 /** ApiError carries the server's own words; status 0 means that no answer came. */
 export class ApiError extends Error {
   constructor(
@@ -112,6 +126,7 @@ function errorText(answer: unknown): string | undefined {
 const at = (domain: string, verb: string): string => `sites/${encodeURIComponent(domain)}/${verb}`;
 
 export const getState = (): Promise<AppState> => call("GET", "state");
+export const getSnapshots = async (): Promise<Snapshots | null> => (await call<{ snapshots: Snapshots | null }>("GET", "system")).snapshots;
 export const setup = (token: string, email: string, password: string): Promise<AppState> => call("POST", "setup", { token, email, password });
 export const login = (email: string, password: string): Promise<unknown> => call("POST", "login", { email, password });
 export const logout = (): Promise<unknown> => call("POST", "logout", {});

@@ -104,6 +104,11 @@ export const monthName = (day: Day): string => write(day, "month");
 export const yearName = (day: Day): string => write(day, "year");
 export const dayName = (day: Day): string => write(day, "dayYear");
 
+const moments = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+
+/** moment writes a time of the server, by the reader's own clock. */
+export const moment = (time: string): string => moments.format(new Date(time));
+
 const regionNames = typeof Intl.DisplayNames === "undefined" ? null : new Intl.DisplayNames([locale], { type: "region", fallback: "code" });
 
 /** countryName turns a two-letter code into a name; what is no code is shown as it is. */

@@ -22,6 +22,7 @@ import (
 	"footfall/storage/account"
 	"footfall/storage/query"
 	"footfall/storage/schema"
+	"footfall/storage/verb"
 )
 
 // Engine answers queries. The same Query gives the same Result from every Engine. Its errors are query.ErrInvalid,
@@ -68,18 +69,21 @@ type Config struct {
 	Book    *account.Book
 	Auth    *auth.Auth
 	Version string
-	Logger  *slog.Logger     // nil is slog.Default
-	Now     func() time.Time // nil is time.Now
+	// Snapshots are those of the server, nil if it streams none.
+	Snapshots *verb.Streaming
+	Logger    *slog.Logger     // nil is slog.Default
+	Now       func() time.Time // nil is time.Now
 }
 
 // API is safe for concurrent use.
 type API struct {
-	store   Store
-	book    *account.Book
-	auth    *auth.Auth
-	version string
-	log     *slog.Logger
-	now     func() time.Time
+	store     Store
+	book      *account.Book
+	auth      *auth.Auth
+	version   string
+	snapshots *verb.Streaming
+	log       *slog.Logger
+	now       func() time.Time
 }
 
 // New makes an API.
@@ -90,7 +94,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.
@@ -119,6 +123,7 @@ func (a *API) Routes() []Route {
 		{"POST", "/api/v1/sites/{site_id}/reset", Token, a.forProgram(a.resetSite)},
 		{"POST", "/api/v1/sites/{site_id}/deletions", Token, a.forProgram(a.deleteEvents)},
 		{"GET", "/api/app/state", Public, a.state},
+		{"GET", "/api/app/system", Login, a.system},
 		{"POST", "/api/app/setup", Public, a.setup},
 		{"POST", "/api/app/login", Public, a.login},
 		{"POST", "/api/app/logout", Public, a.logout},

@@ -57,9 +57,16 @@ func TestSnapshotVerbs(t *testing.T) {
 	}
 	d.snap(t, 0, append([]string{"prune", "--json"}, alone...)...)
 	d.snap(t, 0, "prune", "--point", "kept", "--data", dir)
+	if out, _ := d.snap(t, 0, "list", "--data", dir); strings.Contains(out, "kept") {
+		t.Errorf("a name that was dropped is listed: %s", out)
+	}
 	d.snap(t, 10, "prune", "--point", "kept", "--data", dir)
 	d.snap(t, 2, append([]string{"prune", "--point", "kept"}, alone...)...)
 
+	if out, _ := d.snap(t, 0, "cost", "--data", dir); !strings.Contains(out, "class A") {
+		t.Errorf("cost says %q", out)
+	}
+	d.snap(t, 0, append([]string{"cost", "--json"}, alone...)...)
 	d.snap(t, 0, "create", "both", "--data", dir)
 	removed, _, _ := footfall(t, nil, "site", "remove", "gone.example", "--yes", "--json", "--data", dir)
 	var told struct {
@@ -124,4 +131,90 @@ func TestServeWithoutBucket(t *testing.T) {
 	}
 	d.snap(t, 10, "status", "--data", dir)
 	plain.Stop()
+}
+
+// TestSnapshotFile writes everything into one file, beside a server that streams nowhere, and restores it from there.
+func TestSnapshotFile(t *testing.T) {
+	dir, _, _ := crashStore(t)
+	s := start(t, "serve", dir)
+	if !send(s.URL, crashSite, "/one", firefox) {
+		t.Fatal("no event was taken")
+	}
+	where := t.TempDir()
+	file, key := filepath.Join(where, "all.tar"), filepath.Join(dir, "footfall.key")
+	mustFootfall(t, nil, "snapshot", "create", "by-hand", "--to", file, "--data", dir)
+	if _, remarks, code := footfall(t, nil, "snapshot", "create", "--to", file, "--data", dir); code != 2 || !strings.Contains(remarks, "is there already") {
+		t.Errorf("a second one into the same file: exit code %d, %s", code, remarks)
+	}
+	s.Stop()
+	piped := mustFootfall(t, nil, "snapshot", "create", "--to", "-", "--data", dir)
+	if err := os.WriteFile(filepath.Join(where, "piped.tar"), []byte(piped), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"all.tar", "piped.tar"} {
+		from, to := filepath.Join(where, name), filepath.Join(where, "restored from "+name)
+		if out := mustFootfall(t, nil, "snapshot", "verify", "--from", from, "--key-file", key, "--read-data"); !strings.HasSuffix(out, "ok\n") {
+			t.Errorf("verify says %q", out)
+		}
+		mustFootfall(t, nil, "snapshot", "restore", "--from", from, "--to", to, "--key-file", key)
+		copyFile(t, key, filepath.Join(to, "footfall.key"))
+		if out := pageviews(t, to, crashSite); !strings.Contains(out, `"metrics":[1]`) {
+			t.Errorf("%s holds %s", name, out)
+		}
+	}
+	if list := mustFootfall(t, nil, "snapshot", "list", "--from", file, "--key-file", key); !strings.Contains(list, "by-hand") {
+		t.Errorf("list says %s", list)
+	}
+	if left, _ := filepath.Glob(filepath.Join(where, "*.partial")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+// TestSnapshotDamaged holds that a flipped bit is found, refused by name, and gone round where that is asked for.
+func TestSnapshotDamaged(t *testing.T) {
+	d := dirDepot(t)
+	dir, _, _ := crashStore(t)
+	alone := []string{"--from", d.url, "--key-file", filepath.Join(dir, "footfall.key")}
+	d.snap(t, 0, "create", "empty", "--data", dir)
+	s := start(t, "serve", dir, "--config", d.config)
+	if !send(s.URL, crashSite, "/one", firefox) {
+		t.Fatal("no event was taken")
+	}
+	d.snap(t, 0, "create", "full", "--data", dir)
+	s.Stop()
+	if out, _ := d.snap(t, 0, append([]string{"verify", "--read-data"}, alone...)...); !strings.HasSuffix(out, "ok\n") {
+		t.Errorf("verify says %q", out)
+	}
+	packs, err := filepath.Glob(filepath.Join(d.objects, "v1", "pack", "*"))
+	if err != nil || len(packs) < 2 {
+		t.Fatalf("packs: %v, %v", packs, err)
+	}
+	pack := packs[1] // that of the event, or one before it
+	for _, p := range packs {
+		if filepath.Base(p) < "00000002" {
+			continue
+		}
+		pack = p
+		break
+	}
+	content, err := os.ReadFile(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-3] ^= 4
+	if err := os.WriteFile(pack, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(pack)
+	if out, remarks := d.snap(t, 13, append([]string{"verify", "--read-data"}, alone...)...); !strings.Contains(out, name) || !strings.Contains(out, "spoils:") || !strings.Contains(remarks, name) {
+		t.Errorf("verify says %s%s", out, remarks)
+	}
+	to := filepath.Join(t.TempDir(), "to")
+	if _, remarks := d.snap(t, 13, append([]string{"restore", "--to", to}, alone...)...); !strings.Contains(remarks, name) || !strings.Contains(remarks, "--salvage") {
+		t.Errorf("restore says %s", remarks)
+	}
+	d.snap(t, 0, append([]string{"restore", "--to", to + "-early", "--point", "empty"}, alone...)...)
+	if out, _ := d.snap(t, 3, append([]string{"restore", "--to", to, "--salvage"}, alone...)...); !strings.Contains(out, "lost: ") || !strings.Contains(out, name) {
+		t.Errorf("salvage says %s", out)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"footfall/storage/memory"
 	"footfall/storage/objstore"
 	"footfall/storage/objstore/s3"
+	"footfall/storage/snapshot"
 )
 
 // BucketFlags say where snapshots are streamed to, and how that place is reached. No flag takes the credentials: other people of the machine see the
@@ -27,7 +28,7 @@ type BucketFlags struct {
 
 // FromFlags are BucketFlags of a verb that can read any bucket.
 type FromFlags struct {
-	From string `help:"Where the snapshots are, if not at --snapshot-to: s3://BUCKET/PREFIX or file:///DIR." placeholder:"URL"`
+	From string `help:"Where the snapshots are, if not at --snapshot-to: s3://BUCKET/PREFIX, file:///DIR, or a file that snapshot create --to has written." placeholder:"URL"`
 	BucketFlags
 }
 
@@ -42,6 +43,10 @@ func (f *FromFlags) bucket(c *Context) (objstore.Bucket, string, error) {
 	at := f.BucketFlags
 	if f.From != "" {
 		at.SnapshotTo = f.From
+		if info, err := os.Stat(f.From); err == nil && info.Mode().IsRegular() {
+			archive, err := snapshot.OpenArchive(f.From)
+			return archive, f.From, err
+		}
 	}
 	b, err := at.open(c.Log)
 	if err != nil {

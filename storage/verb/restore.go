@@ -16,7 +16,7 @@ import (
 type SnapshotRestore struct {
 	FromFlags
 	To      string `required:"" help:"Directory to make. It must not exist, or be empty." placeholder:"DIR"`
-	At      string `xor:"point" help:"The newest state not after this: '2026-01-31 14:00' by this machine's clock, 2026-01-31T14:00:00Z, or -90m." placeholder:"TIME"`
+	At      string `xor:"point" help:"The newest state not after this: '2026-01-31 14:00' by this machine's clock, 2026-01-31T14:00:00Z, or 90m for so long ago." placeholder:"TIME"`
 	Point   string `xor:"point" help:"The point of this name, see footfall snapshot list." placeholder:"NAME"`
 	DryRun  bool   `help:"Only tell what would be restored."`
 	Salvage bool   `help:"Go on where an object is missing or damaged, and tell what is lost."`
@@ -54,7 +54,9 @@ func (v *SnapshotRestore) RunIdle(c *Context, _ string, key storage.Key) error {
 	defer bar.Close()
 	done, err := storage.Restore(c.Context, bucket, key, snapshot.Restoring{Dir: v.To, At: at, Point: v.Point, Salvage: v.Salvage, Dry: v.DryRun, Progress: bar.Set, Log: c.Log})
 	bar.Close()
-	if err != nil {
+	if errors.Is(err, snapshot.ErrDamaged) {
+		return fmt.Errorf("%w. Restore an earlier state with --at or --point (footfall snapshot verify tells which are whole), or what is left with --salvage", err)
+	} else if err != nil {
 		return inBucket(from, err)
 	}
 	if c.JSON {
@@ -159,10 +161,10 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, time.Local), nil
 		}
 	}
-	if back, err := time.ParseDuration(text); err == nil && back < 0 {
-		return now.Add(back), nil
+	if back, err := time.ParseDuration(text); err == nil {
+		return now.Add(-back.Abs()), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write '2026-01-31 14:00', 14:00 of today, 2026-01-31T14:00:00Z, or -90m for an hour and a half ago", text)
+	return time.Time{}, fmt.Errorf("%q is no time: write '2026-01-31 14:00', 14:00 of today, 2026-01-31T14:00:00Z, or 90m for an hour and a half ago", text)
 }
 
 // moment writes a time for a person, by the clock of this machine.

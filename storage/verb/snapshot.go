@@ -14,17 +14,25 @@ import (
 // SnapshotCreate is the verb `snapshot create`.
 type SnapshotCreate struct {
 	Name string `arg:"" optional:"" help:"Name of the point, by which restore and list know it."`
+	To   string `help:"Write it to this file instead of the bucket, or to standard output with -." placeholder:"FILE"`
 	BucketFlags
 }
+
+// Output names the file that the results go to.
+func (v *SnapshotCreate) Output() string { return v.To }
 
 // Help tells what a point is.
 func (*SnapshotCreate) Help() string {
 	return "Uploads what has changed and makes a point of it, which is kept as long as the others of its age; with a name until snapshot prune --point is told to drop it. It returns when the point can be restored. " +
-		"A server that streams makes points by itself, once an hour while something changes; this is for the moment before something dangerous."
+		"A server that streams makes points by itself, once an hour while something changes; this is for the moment before something dangerous. " +
+		"With --to FILE everything goes into a single file, in one pass and without a bucket; restore, list and verify read it with --from FILE and a key. The file is as good as a bucket: of a site that is removed later it holds the key still."
 }
 
 // Run makes a point.
 func (v *SnapshotCreate) Run(c *Context) error {
+	if v.To != "" {
+		return v.write(c)
+	}
 	stream, err := v.stream(c)
 	if err != nil {
 		return err
@@ -41,6 +49,22 @@ func (v *SnapshotCreate) Run(c *Context) error {
 		called = fmt.Sprintf(" %q", point.Name)
 	}
 	_, err = fmt.Fprintf(c.Out, "made the point%s of %s, %s\n", called, moment(point.Time), size(point.Size))
+	return err
+}
+
+// write writes the point to Out.
+func (v *SnapshotCreate) write(c *Context) error {
+	bar := c.Progress("Writing, MiB", -1)
+	defer bar.Close()
+	point, err := c.Store.Archive(c.Context, c.Out, v.Name, func(done int64) { bar.Set(done >> 20) })
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return (&Context{Out: c.Err}).line(point)
+	}
+	_, err = fmt.Fprintf(c.Err, "wrote the state of %s, %s\n", moment(point.Time), size(point.Size))
 	return err
 }
 

@@ -22,6 +22,7 @@ type Streaming struct {
 
 	log    *slog.Logger
 	bucket objstore.Bucket
+	store  *storage.Store
 	stream *snapshot.Stream
 	began  time.Time
 	stop   context.CancelFunc
@@ -46,7 +47,7 @@ func (f *BucketFlags) Start(ctx context.Context, store *storage.Store, log *slog
 	if _, err := objstore.ParseLocation(f.SnapshotTo); err != nil {
 		return nil, Exit(ExitUsage, err)
 	}
-	s := &Streaming{To: f.SnapshotTo, log: log, began: time.Now()}
+	s := &Streaming{To: f.SnapshotTo, store: store, log: log, began: time.Now()}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends after the last event was taken, not before
 	s.bucket = &counted{&late{open: func() (objstore.Bucket, error) { return f.open(log) }}, &s.Traffic}
 	s.stream = store.StartStream(objstore.Retry(s.bucket, objstore.RetryConfig{Attempts: writeAttempts, Cap: lastRetry}), storage.Streaming{NoDelete: f.SnapshotNoPrune})
@@ -88,6 +89,32 @@ func (s *Streaming) Late() string {
 		return fmt.Sprintf("no snapshot for %s: %s", ago(silent), st.Error)
 	}
 	return fmt.Sprintf("no snapshot for %s", ago(silent))
+}
+
+// Summary is how the snapshots are doing, for people.
+type Summary struct {
+	State      snapshot.State
+	Restorable time.Time // zero: nothing yet
+	Settled    bool      // nothing has changed since
+	Late       string    // why somebody should look, empty if all is well
+	Proven     time.Time // when the last drill began that succeeded, zero: none
+	Failed     time.Time // the last drill, if it failed
+	Took       time.Duration
+}
+
+// Fenced reports whether another instance streams in this one's place.
+func (s *Summary) Fenced() bool { return s.State == snapshot.Fenced }
+
+// Summary tells how the snapshots are doing.
+func (s *Streaming) Summary() Summary {
+	st := s.stream.Status()
+	sum := Summary{State: st.State, Restorable: st.Restorable, Settled: st.Settled, Late: s.Late()}
+	if last := s.store.DrillStatus().Last; last != nil {
+		if sum.Proven, sum.Took = last.Proven, last.Took; !last.OK {
+			sum.Failed = last.Time
+		}
+	}
+	return sum
 }
 
 // Word returns what says in a word how the snapshots are doing: ok, late or fenced. It is nil where there are none.

@@ -10,6 +10,7 @@ import { DemoBanner, Header } from "./header.tsx";
 import { Help } from "./help.tsx";
 import { Install } from "./install.tsx";
 import { Sites } from "./sites.tsx";
+import { SnapshotBanner } from "./system.tsx";
 import { Bubble } from "./tip.tsx";
 
 export function App() {
@@ -34,6 +35,7 @@ export function App() {
   return (
     <>
       <DemoBanner />
+      <SnapshotBanner />
       <Header />
       <Page />
       <Bubble />

@@ -11,6 +11,7 @@ import { app, loadApp, say, site, status } from "../session.ts";
 import { chooseTheme, dark, type Theme, theme } from "../theme.ts";
 import { ChevronDown, Logo, Mark, Moon, Person, Plus, Sun } from "./icons.tsx";
 import { MenuItem, Popover } from "./popover.tsx";
+import { SnapshotLine } from "./system.tsx";
 
 const currentEveryMs = 30_000;
 
@@ -109,6 +110,7 @@ function Menu() {
           <MenuItem hint="?" onSelect={() => { close(); helpOpen.value = true; }}>Keyboard shortcuts</MenuItem>
           {a?.user && <MenuItem onSelect={() => { close(); void leave(); }}>Log out</MenuItem>}
           <p class="menu-head faint">Footfall {a?.version}</p>
+          <SnapshotLine />
         </>
       )}
     </Popover>

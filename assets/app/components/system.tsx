@@ -1,0 +1,54 @@
+// How the server is doing beside counting: whether the data could be restored, and a banner where somebody must look.
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { getSnapshots, type Snapshots } from "../api.ts";
+import { moment } from "../format.ts";
+import { useRefresh } from "../refresh.ts";
+import { app, say } from "../session.ts";
+
+const refreshMs = 60_000;
+
+const snapshots = signal<Snapshots | null>(null);
+
+async function load(): Promise<void> {
+  if (!app.value?.user) return; // a demo has none
+  try {
+    snapshots.value = await getSnapshots();
+  } catch (err) {
+    say(err); // what was known stays: the server may be restarting
+  }
+}
+
+/** SnapshotBanner shows what keeps snapshots from being made. It also fetches what SnapshotLine shows. */
+export function SnapshotBanner() {
+  useEffect(() => void load(), [app.value?.user?.email]);
+  useRefresh(() => void load(), refreshMs);
+  const s = snapshots.value;
+  if (!s?.problem) return null;
+  return (
+    <div class="alarm" role="alert" data-testid="snapshot-banner">
+      <strong>{s.fenced ? "Snapshots have stopped" : "Snapshots are late"}</strong> {sentence(s.problem)} Visits are counted all the same. <code>footfall snapshot status</code> tells more.
+    </div>
+  );
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+
+/** SnapshotLine says up to when the data could be restored, and when that was last proven. */
+export function SnapshotLine() {
+  const s = snapshots.value;
+  if (!s) return null;
+  return <p class="menu-head faint" data-testid="snapshot-line">{sayRestorable(s)}; {sayProven(s)}</p>;
+}
+
+function sayRestorable(s: Snapshots): string {
+  if (s.fenced) return "Snapshots have stopped";
+  if (!s.restorable_to) return "Nothing can be restored yet";
+  return s.settled ? "Restorable up to now" : `Restorable up to ${moment(s.restorable_to)}`;
+}
+
+function sayProven(s: Snapshots): string {
+  if (s.failed) return `the drill of ${moment(s.failed)} failed`;
+  return s.proven ? `last proven ${moment(s.proven)}` : "never proven yet";
+}
