@@ -15,7 +15,7 @@ GO          ?= go
 TOOLS       := $(CURDIR)/.tools
 CHROMIUM    := chromium chromium-browser google-chrome
 SERVERS     := $(TOOLS)/versitygw-$(VERSITYGW) $(TOOLS)/gofakes3-$(GOFAKES3)
-FAULTS      := ^Test(Crash|Damage|Fail|Fault|Full|Kill)
+FAULTS      := ^Test(Crash|Damage|Fail|Fault|Full|Kill|SnapshotSiege)
 
 # The same flags on every machine: a static binary that tells nothing about the place it was built in.
 export CGO_ENABLED = 0
