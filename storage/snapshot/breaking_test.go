@@ -1,13 +1,33 @@
 package snapshot_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"footfall/storage/file"
+	"footfall/storage/objstore"
 	"footfall/storage/objstore/objtest"
 	"footfall/storage/snapshot"
 )
+
+// hooked calls put before an object is put, which fails with its error.
+type hooked struct {
+	objstore.Bucket
+	put func(ctx context.Context, name string, body []byte) error
+}
+
+func (h *hooked) Put(ctx context.Context, name string, body []byte, mode objstore.Mode) error {
+	if err := h.put(ctx, name, body); err != nil {
+		return err
+	}
+	return h.Bucket.Put(ctx, name, body, mode)
+}
+
+func isPack(name string) bool { return strings.HasPrefix(name, "v1/pack/") }
 
 // Credentials that may not delete keep nothing else from the bucket, and are not tried all the time; what they left is deleted when they may.
 func TestUndeletedKeys(t *testing.T) {
@@ -55,5 +75,183 @@ func TestUndeletedKeys(t *testing.T) {
 	}
 	if names := objtest.Names(t, b.Bucket, "v1/sites/", ""); len(names) > 0 {
 		t.Errorf("there are %v", names)
+	}
+}
+
+// A stream that is ended while it uploads uploads what is left all the same.
+func TestEndWhileUploading(t *testing.T) {
+	a := newAppliance(t, 21)
+	entered, release := make(chan struct{}), make(chan struct{})
+	holding := false
+	b := &hooked{Bucket: mustDir(t), put: func(ctx context.Context, name string, _ []byte) error {
+		if !holding || !isPack(name) {
+			return nil
+		}
+		holding = false
+		close(entered)
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
+	a.work(t, 5)
+	s, stop := a.stream(t, b)
+	await(t, s)
+	if err := s.Flush(t.Context()); err != nil { // and so nothing is under way
+		t.Fatal(err)
+	}
+	holding = true
+	a.work(t, 1)
+	<-entered
+	a.work(t, 5)
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // so that the end comes first, mostly
+	<-ended
+	if got := a.restore(t, b.Bucket, snapshot.Restoring{}); got != a.commits {
+		t.Errorf("restored commit %d of %d", got, a.commits)
+	}
+}
+
+// Who has nothing to upload finds out too that another has taken over.
+func TestIdleIsFenced(t *testing.T) {
+	a := newAppliance(t, 22)
+	b := mustDir(t)
+	a.work(t, 10)
+	first, stop := a.stream(t, b)
+	defer stop()
+	await(t, first)
+	other := *a
+	other.dir = t.TempDir()
+	second, stopSecond := other.stream(t, b)
+	defer stopSecond()
+	state(t, second, snapshot.Fenced)
+	if err := second.Adopt(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, second)
+	state(t, first, snapshot.Fenced)
+}
+
+// A claim that arrives after it was given up does not fence its own instance.
+func TestLateClaim(t *testing.T) {
+	a := newAppliance(t, 23)
+	var late []byte
+	b := &hooked{Bucket: mustDir(t)}
+	b.put = func(ctx context.Context, name string, body []byte) error {
+		switch {
+		case name != "v1/epoch/00000001":
+			return nil
+		case late == nil:
+			late = append(late, body...)
+			return &objstore.Error{Op: "put", Name: name, Kind: objstore.ErrTemporary}
+		}
+		return b.Bucket.Put(ctx, name, late, objstore.Create)
+	}
+	a.work(t, 5)
+	s, stop := a.stream(t, b)
+	defer stop()
+	if st := await(t, s); st.Epoch != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// What comes in while a manifest gathers can be restored before that is done.
+func TestGatheringHoldsUpNothing(t *testing.T) {
+	a := newAppliance(t, 24)
+	b := &hooked{Bucket: mustDir(t), put: func(context.Context, string, []byte) error { return nil }}
+	s, stop := a.stream(t, b)
+	defer stop()
+	for i := range 24 { // small packs that gather to several
+		set := func(tx *file.Tx) error {
+			for j := range 12 {
+				if err := tx.Put(file.Days, fmt.Appendf(nil, "key %d %d", i, j), make([]byte, 64000+i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := a.db.Commit(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 12 {
+			a.content[string(rune(file.Days))+fmt.Sprintf("key %d %d", i, j)] = string(make([]byte, 64000+i))
+		}
+		a.remember(t)
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	packs, want := 0, 0
+	b.put = func(_ context.Context, name string, _ []byte) error {
+		switch {
+		case isPack(name):
+			if packs++; packs == 1 {
+				a.work(t, 3)
+				want = a.commits
+			}
+		case strings.HasPrefix(name, "v1/manifest/"):
+			if got := a.restore(t, b.Bucket, snapshot.Restoring{}); got < want {
+				t.Errorf("before the manifest commit %d is restored, want %d", got, want)
+			}
+		}
+		return nil
+	}
+	if _, err := s.Snapshot(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if packs < 5 {
+		t.Fatalf("%d packs: there was little to gather", packs)
+	}
+	await(t, s)
+	if got := a.restore(t, b.Bucket, snapshot.Restoring{}); got != a.commits {
+		t.Errorf("restored commit %d of %d", got, a.commits)
+	}
+}
+
+// Many keys that are removed while the feed has lost its memory make several packs, each of which can be read.
+func TestManyRemoved(t *testing.T) {
+	a := newAppliance(t, 25)
+	b := &shaky{Bucket: mustDir(t)}
+	s, stop := a.stream(t, b)
+	defer stop()
+	await(t, s)
+	write := func(n int, format string, value []byte) {
+		t.Helper()
+		for from := 0; from < n; from += 20_000 {
+			err := a.db.Commit(t.Context(), func(tx *file.Tx) error {
+				for i := from; i < min(n, from+20_000); i++ {
+					key := fmt.Appendf(nil, format, i)
+					if value == nil {
+						if err := tx.Delete(file.Journal, key); err != nil {
+							return err
+						}
+					} else if err := tx.Put(file.Journal, key, value); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	value := make([]byte, 41)
+	write(20_000, "%0500d", value)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.down.Store(true)
+	write(270_000, "%06d", value) // more than a feed remembers
+	write(20_000, "%0500d", nil)
+	write(270_000, "%06d", nil)
+	a.work(t, 1)
+	b.down.Store(false)
+	await(t, s)
+	if got := a.restore(t, b.Bucket, snapshot.Restoring{}); got != a.commits {
+		t.Errorf("restored commit %d of %d", got, a.commits)
 	}
 }

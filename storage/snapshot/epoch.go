@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"footfall/storage/file"
 	"footfall/storage/objstore"
 )
 
@@ -49,10 +50,16 @@ func instance(dir string) (id [16]byte, err error) {
 
 func writeInstance(path string, id [16]byte, mark string) error {
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, fmt.Appendf(nil, "%x %s\n", id, mark), 0o600); err != nil {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	_, err = fmt.Fprintf(f, "%x %s\n", id, mark)
+	err = errors.Join(err, f.Sync(), f.Close()) // whoever wakes up without a name is fenced
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(tmp, path), file.SyncDir(filepath.Dir(path)))
 }
 
 // markOf tells a directory from its copies.
@@ -138,6 +145,9 @@ func (s *Stream) claim(ctx context.Context) (uint32, error) {
 	name := epochName(newest + 1)
 	body := s.sealer.Seal(nil, mine.encode(), place(name, typeClaim))
 	if err := s.cfg.Bucket.Put(ctx, name, body, objstore.Create); errors.Is(err, objstore.ErrExists) {
+		if c, errRead := s.readClaim(ctx, newest+1); errRead == nil && c.instance == id {
+			return 0, fmt.Errorf("claim an epoch: an earlier try was heard late, and the next one follows it: %w", err)
+		}
 		return 0, fmt.Errorf("%w: it has just begun", ErrFenced)
 	} else if err != nil {
 		return 0, fmt.Errorf("claim an epoch: %w", err)

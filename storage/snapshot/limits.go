@@ -10,7 +10,7 @@ const (
 	// maxPack bytes an object may have. A pack ends with the value that takes it past packTarget, which is at most one commit's.
 	maxPack = 16 << 20
 
-	// maxHead bytes of a pack's head: entries of a few dozen bytes each, for packTarget bytes of the smallest values.
+	// maxHead bytes of a pack's head: a Take has packTarget bytes with its keys, and what was removed fills as much up once.
 	maxHead = 8 << 20
 
 	// maxName bytes of a point's name: it is typed by people.
@@ -35,6 +35,10 @@ const (
 	firstPause = time.Second
 	lastPause  = 8 * time.Second
 
+	// idleGlance is how often the bucket is asked whether somebody has taken over where nothing is uploaded, for which it would be asked: six
+	// requests an hour, which find out too that a bucket is gone.
+	idleGlance = 10 * time.Minute
+
 	// lastEpoch is the longest wait where each try claims an epoch, such as with a data file that cannot be read.
 	lastEpoch = 10 * time.Minute
 
@@ -57,8 +61,8 @@ const (
 	writeAtOnce   = 4 << 20
 	entriesAtOnce = 8 << 10
 
-	// maxGathered entries make a pack even where their values are tiny, so that its head stays small.
-	maxGathered = 64 << 10
+	// entryCost bytes at most has an entry of a head beside its key.
+	entryCost = 16
 
 	// Points are kept for as long as the mistake that they are to undo is likely to stay unseen: what was done today is missed at once, what is
 	// wrong in a report is seen at the end of its month.

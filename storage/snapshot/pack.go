@@ -77,7 +77,11 @@ const (
 type builder struct {
 	head
 	body []byte
+	keys int // bytes that the entries take in the head, at most
 }
+
+// full tells that a pack is large enough. Removed keys have no values and count too, since a head has its limit.
+func (p *builder) full() bool { return p.keys+len(p.body) >= packTarget }
 
 // add adds an entry; a nil value means that the key is gone. Both are copied.
 func (p *builder) add(b file.Bucket, key, value []byte) {
@@ -87,6 +91,7 @@ func (p *builder) add(b file.Bucket, key, value []byte) {
 		p.body = append(p.body, value...)
 	}
 	p.entries = append(p.entries, e)
+	p.keys += len(key) + entryCost
 }
 
 // finish returns the object of that name.

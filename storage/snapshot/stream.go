@@ -314,8 +314,14 @@ func (s *Stream) session(ctx context.Context) error {
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	if _, err := w.putManifest(ctx, ""); err != nil {
+	if err := w.number(ctx); err != nil {
 		return err
+	}
+	if _, err := w.list(ctx, ""); err != nil { // nothing of this epoch can be restored before: what is to be gathered can wait
+		return err
+	}
+	if len(w.index.scattered()) > 0 {
+		w.due = w.cfg.Now()
 	}
 	w.do(Streaming)
 	return w.loop(ctx)
@@ -344,8 +350,26 @@ func (w *session) compare(ctx context.Context) error {
 	return err
 }
 
-// loop uploads what changes.
+// outlast returns a context that ends lastUpload after ctx.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(lastUpload):
+			cancel()
+		case <-last.Done():
+		}
+	})
+	return last, func() {
+		stop()
+		cancel()
+	}
+}
+
+// loop uploads what changes. What is under way when ctx ends is not broken off: what is left goes up behind it.
 func (w *session) loop(ctx context.Context) error {
+	work, cancel := outlast(ctx)
+	defer cancel()
 	var wake <-chan time.Time // set while something waits to be uploaded
 	var before time.Time      // of the last pack
 	keys := time.NewTicker(keysEvery)
@@ -353,39 +377,55 @@ func (w *session) loop(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastUpload)
-			defer cancel()
-			return errors.Join(w.flush(last), ctx.Err())
+			return errors.Join(w.flush(work), ctx.Err())
 		case <-w.feed.Changed():
 			if wake == nil {
 				wake = time.After(time.Until(before.Add(w.pause())))
 			}
 			continue
 		case <-keys.C:
-			if err := w.syncKeys(ctx); err != nil {
+			if err := w.syncKeys(work); err != nil {
+				return err
+			}
+			if err := w.idle(work); err != nil {
 				return err
 			}
 			w.pruneDaily(ctx)
 			continue
 		case a := <-w.asks:
-			a.err = a.do(ctx, w)
+			a.err = a.do(work, w)
 			close(a.done)
 			if a.err != nil {
 				return a.err
 			}
 			continue // what waits to be uploaded may still do so
 		case <-wake:
-			if err := w.flush(ctx); err != nil {
+			if err := w.flush(work); err != nil {
 				return err
 			}
 			if !w.cfg.Now().Before(w.due) {
-				if _, err := w.putManifest(ctx, ""); err != nil {
+				if _, err := w.putManifest(work, ""); err != nil {
 					return err
 				}
 			}
 		}
 		wake, before = nil, time.Now()
 	}
+}
+
+// idle asks the bucket now and then where nothing else does: somebody may have taken over, or it may be gone.
+func (w *session) idle(ctx context.Context) error {
+	every := idleGlance
+	if w.cfg.Pause > 0 {
+		every = w.cfg.Pause
+	}
+	if time.Since(w.fenced) < every {
+		return nil
+	}
+	if err := w.fence(ctx); err != nil {
+		return err
+	}
+	return w.flush(ctx)
 }
 
 // pause returns how long to wait after a pack.
@@ -412,9 +452,23 @@ func (w *session) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		walks.removed(w.index, func(b file.Bucket, key []byte) { p.add(b, key, nil) })
+		p.commit, p.time = at.Commit, now
+		err = walks.removed(w.index, func(b file.Bucket, key []byte) error {
+			if p.full() {
+				if err := w.putPack(ctx, p); err != nil {
+					return err
+				}
+				w.settled = false
+				p = &builder{head: head{prev: w.last, commit: at.Commit, time: now}}
+			}
+			p.add(b, key, nil)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		if len(p.entries) > 0 || settled && !w.settled {
-			if p.commit, p.time, p.settled = at.Commit, now, settled; settled {
+			if p.settled = settled; settled {
 				p.sums = at.Sums.Encode()
 			}
 			if err := w.putPack(ctx, p); err != nil {
@@ -517,9 +571,12 @@ func (w *session) gather(ctx context.Context) error {
 	slices.Sort(keys)
 	for len(keys) > 0 {
 		p := &builder{head: head{prev: w.last, commit: w.stand.Commit, time: w.at, gathered: true}}
-		for len(keys) > 0 && len(p.body) < packTarget && len(p.entries) < maxGathered {
+		for len(keys) > 0 && !p.full() {
 			k := keys[0]
 			keys = keys[1:]
+			if !ids[w.index.where[k].pack] {
+				continue // it has changed since
+			}
 			b, key := file.Bucket(k[0]), []byte(k[1:])
 			value, err := w.cfg.DB.Get(b, key)
 			if err != nil {
@@ -534,17 +591,25 @@ func (w *session) gather(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := w.flush(ctx); err != nil { // what comes in meanwhile does not wait
+			return err
+		}
 	}
 	return nil
 }
 
+// number sees to it that the next manifest has a number of its own.
+func (w *session) number(ctx context.Context) error {
+	if w.seq > 0 && (w.seq != w.manifest.Seq || w.manifest.Epoch != w.epoch) {
+		return nil
+	}
+	return w.putPack(ctx, &builder{head: head{prev: w.last, commit: w.stand.Commit, time: w.at, settled: true, sums: w.stand.Sums.Encode()}})
+}
+
 // putManifest makes the last settled stand a point.
 func (w *session) putManifest(ctx context.Context, name string) (Point, error) {
-	if w.seq == 0 || w.seq == w.manifest.Seq && w.manifest.Epoch == w.epoch { // a manifest has a number of its own
-		p := &builder{head: head{prev: w.last, commit: w.stand.Commit, time: w.at, settled: true, sums: w.stand.Sums.Encode()}}
-		if err := w.putPack(ctx, p); err != nil {
-			return Point{}, err
-		}
+	if err := w.number(ctx); err != nil {
+		return Point{}, err
 	}
 	if err := w.gather(ctx); err != nil {
 		return Point{}, err
@@ -611,9 +676,9 @@ func (w *walks) see(c file.Change) {
 }
 
 // removed calls fn for each key that the index has in those ranges and that was not there.
-func (w *walks) removed(x *index, fn func(b file.Bucket, key []byte)) {
+func (w *walks) removed(x *index, fn func(b file.Bucket, key []byte) error) error {
 	if len(w.spans) == 0 {
-		return
+		return nil
 	}
 	var keys []string
 	for k := range x.where {
@@ -624,6 +689,9 @@ func (w *walks) removed(x *index, fn func(b file.Bucket, key []byte)) {
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		fn(file.Bucket(k[0]), []byte(k[1:]))
+		if err := fn(file.Bucket(k[0]), []byte(k[1:])); err != nil {
+			return err
+		}
 	}
+	return nil
 }
