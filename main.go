@@ -35,6 +35,7 @@ import (
 	"footfall/dashboard/terminal"
 	"footfall/dashboard/web"
 	"footfall/ingest"
+	"footfall/ingest/geo"
 	"footfall/ingest/source"
 	"footfall/ingest/visitor"
 	"footfall/ingest/workload"
@@ -409,7 +410,11 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 		return err
 	}
 	defer snapshots.Close()
-	rooms, err := a.wire(store, snapshots, proxies, base, demo, demo && o.Loopback())
+	places, err := a.places(dir, o.Geo)
+	if err != nil {
+		return err
+	}
+	rooms, err := a.wire(store, snapshots, places, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
 	}
@@ -451,12 +456,30 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	}
 	address.Store(listener.Addr().String())
 	tasks.Go(func() { rooms.maintain(ctx) })
+	tasks.Go(func() { places.Watch(ctx, dir, o.Geo, a.log) })
 	if demo {
 		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
 	}
 	greeting.Address, greeting.Took = listener.Addr(), time.Since(began)
 	a.greet(rooms, greeting)
 	return rooms.web.Serve(ctx, listener)
+}
+
+// places returns the countries of the product with the databases that the operator added. A file that was named must be
+// readable, one that just lies in the data directory need not.
+func (a *app) places(dir, named string) (*geo.DB, error) {
+	places, err := ingest.BuiltPlaces()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := places.Look(dir, named); err != nil {
+		if named != "" && !places.Uses(named) {
+			return nil, fmt.Errorf("--geo: %w", err)
+		}
+		a.log.Warn("a database of places is not used", "error", err)
+	}
+	places.Report(a.log)
+	return places, nil
 }
 
 // rooms are the parts of a running server.
@@ -472,14 +495,14 @@ type rooms struct {
 }
 
 // wire makes the rooms and shows them to each other.
-func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
+func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
 	if !assets.Built() {
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
 	r := &rooms{store: store, metrics: metrics.New(), log: a.log}
 	var err1, err2 error
 	r.sources, err1 = ingest.BuiltSources()
-	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Sources: r.sources, Trusted: proxies, Logger: a.log})
+	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Places: places, Sources: r.sources, Trusted: proxies, Logger: a.log})
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}

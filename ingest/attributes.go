@@ -47,7 +47,9 @@ func channel(t *source.Table, a *schema.Attributes) string {
 
 // The built data sets. Where one was not built its content is nil, which every reader takes for "knows nothing".
 func builtAgents() (*agent.Parser, error) { return readAsset("data/bots.txt", agent.New) }
-func builtPlaces() (*geo.DB, error)       { return readAsset("data/country.mmdb", geo.New) }
+
+// BuiltPlaces returns the database of countries that the product ships, to which files can be added.
+func BuiltPlaces() (*geo.DB, error) { return readAsset("data/country.mmdb", geo.New) }
 
 // BuiltSources returns the table of sources that the product ships.
 func BuiltSources() (*source.Table, error) {

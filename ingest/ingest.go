@@ -89,7 +89,7 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 		cfg.Agents, errs[0] = builtAgents()
 	}
 	if cfg.Places == nil {
-		cfg.Places, errs[1] = builtPlaces()
+		cfg.Places, errs[1] = BuiltPlaces()
 	}
 	if cfg.Sources == nil {
 		cfg.Sources, errs[2] = BuiltSources()

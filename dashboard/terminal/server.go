@@ -16,6 +16,7 @@ type Listening struct {
 	Listen        string   `help:"Address to listen at (default ${default})." placeholder:"HOST:PORT" default:"127.0.0.1:8080"`
 	BaseURL       string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
 	TrustedProxy  []string `help:"Networks of proxies whose X-Forwarded-For is believed, or none (default loopback)." placeholder:"CIDR" default:"127.0.0.0/8,::1/128"`
+	Geo           string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
 	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
 

@@ -1,11 +1,12 @@
-// Package geo says where an address is, and which language an Accept-Language header prefers. It keeps neither the
-// address nor the header.
+// Package geo says where an address is and whose network it belongs to, and which language an Accept-Language header
+// prefers. It keeps neither the address nor the header.
 package geo
 
 import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/oschwald/maxminddb-golang/v2"
@@ -18,9 +19,30 @@ type Place struct {
 	City    string // English name, or the GeoNames number where the database has no name
 }
 
-// DB looks places up. It is safe for concurrent use.
+// Network is who runs the network an address belongs to.
+type Network struct {
+	Number uint32 // of the autonomous system, 0 if unknown
+	Name   string
+}
+
+// DB looks addresses up in the built-in database and in the files that an operator adds. It is safe for concurrent use.
 type DB struct {
-	reader *maxminddb.Reader // nil without a database
+	builtIn *database // nil without one
+	files   files
+	now     atomic.Pointer[set]
+}
+
+// set is what one look-up uses: databases, the best first.
+type set struct {
+	places   []*database
+	networks []*database
+	files    []File
+}
+
+// database is one file. Its reader is never closed: the memory goes when nobody looks up in it any more.
+type database struct {
+	reader *maxminddb.Reader
+	about  File
 	// slots remember places by where their record lies in the database, for many networks share one. They know no address.
 	slots [cacheSlots]atomic.Pointer[slot]
 }
@@ -32,33 +54,63 @@ type slot struct {
 
 // New reads a database in the MaxMind format: with flat country codes, as the built assets carry it (data/country.mmdb) or
 // IPinfo offers it, or with nested records as MaxMind and DB-IP make them. It keeps the bytes. Without a database
-// (nil) every place is unknown, and Ready says so.
-func New(database []byte) (*DB, error) {
-	if database == nil {
-		return &DB{}, nil
+// (nil) every place is unknown, and Ready says so. Look adds files.
+func New(builtIn []byte) (*DB, error) {
+	db := &DB{}
+	if builtIn != nil {
+		r, err := maxminddb.OpenBytes(builtIn)
+		if err != nil {
+			return nil, fmt.Errorf("read country database: %w", err)
+		}
+		db.builtIn = newDatabase(r, File{Countries: true})
 	}
-	r, err := maxminddb.OpenBytes(database)
-	if err != nil {
-		return nil, fmt.Errorf("read country database: %w", err)
-	}
-	return &DB{reader: r}, nil
+	db.now.Store(db.combine(nil))
+	return db, nil
 }
 
-// Ready reports whether there is a database. Without it, everything works but nobody is anywhere; the server should say
-// so when it starts.
-func (db *DB) Ready() bool { return db.reader != nil }
+func newDatabase(r *maxminddb.Reader, about File) *database {
+	about.Type, about.Built = r.Metadata.DatabaseType, r.Metadata.BuildTime().UTC()
+	return &database{reader: r, about: about}
+}
 
-// Lookup returns the place of an address; what the database does not know, or knows in a form that is not understood, is
-// unknown.
+// Ready reports whether there is a database of places. Without it, everything works but nobody is anywhere; the server should
+// say so when it starts.
+func (db *DB) Ready() bool { return len(db.now.Load().places) > 0 }
+
+// Lookup returns the place of an address; what no database knows, or knows in a form that is not understood, is unknown.
 func (db *DB) Lookup(address netip.Addr) Place {
-	if db.reader == nil || !address.IsValid() {
+	if !address.IsValid() {
 		return Place{}
 	}
-	record := db.reader.Lookup(address.Unmap().WithZone(""))
+	address = address.Unmap().WithZone("")
+	for _, d := range db.now.Load().places {
+		if p := d.place(address); p.Country != "" {
+			return p
+		}
+	}
+	return Place{}
+}
+
+// Network returns the network of an address. It is unknown unless a file of networks was added.
+func (db *DB) Network(address netip.Addr) Network {
+	if !address.IsValid() {
+		return Network{}
+	}
+	address = address.Unmap().WithZone("")
+	for _, d := range db.now.Load().networks {
+		if n := readNetwork(d.reader.Lookup(address)); n.Number != 0 {
+			return n
+		}
+	}
+	return Network{}
+}
+
+func (d *database) place(address netip.Addr) Place {
+	record := d.reader.Lookup(address)
 	if !record.Found() {
 		return Place{}
 	}
-	s := &db.slots[record.Offset()%cacheSlots]
+	s := &d.slots[record.Offset()%cacheSlots]
 	if known := s.Load(); known != nil && known.offset == record.Offset() {
 		return known.place
 	}
@@ -73,16 +125,32 @@ func read(record maxminddb.Result) Place {
 	if p.Country == "" {
 		return Place{}
 	}
-	if code := text(record, path{"subdivisions", 0, "iso_code"}); code != "" {
-		p.Region = p.Country + "-" + code
+	if code := first(record, path{"subdivisions", 0, "iso_code"}, path{"region_code"}); code != "" {
+		p.Region = p.Country + "-" + strings.TrimPrefix(code, p.Country+"-")
 	} else {
-		p.Region = first(record, path{"state1"}, path{"subdivisions", 0, "names", "en"})
+		p.Region = first(record, path{"state1"}, path{"region"}, path{"subdivisions", 0, "names", "en"})
 	}
 	p.City = first(record, path{"city", "names", "en"}, path{"city"})
 	if p.City == "" {
 		p.City = number(record, path{"city", "geoname_id"})
 	}
 	return p
+}
+
+// readNetwork reads a record of MaxMind, DB-IP or ip-location-db, which have the number, or of IPinfo, which writes "AS64500".
+func readNetwork(record maxminddb.Result) Network {
+	if !record.Found() {
+		return Network{}
+	}
+	digits := number(record, path{"autonomous_system_number"})
+	if digits == "" {
+		digits, _ = strings.CutPrefix(text(record, path{"asn"}), "AS")
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return Network{}
+	}
+	return Network{Number: uint32(n), Name: first(record, path{"autonomous_system_organization"}, path{"as_name"}, path{"name"})}
 }
 
 type path []any

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"testing"
+	"time"
 
 	"footfall/assets"
 	"footfall/ingest/geo"
@@ -75,9 +76,12 @@ func TestShapes(t *testing.T) {
 		record any
 		want   geo.Place
 	}{
-		"flat":         {m{"country_code": "CH"}, geo.Place{Country: "CH"}},
-		"flat, city":   {m{"country_code": "CH", "state1": "Vaud", "city": "Lausanne"}, geo.Place{Country: "CH", Region: "Vaud", City: "Lausanne"}},
-		"ipinfo":       {m{"country": "Switzerland", "country_code": "CH", "asn": "AS1"}, geo.Place{Country: "CH"}},
+		"flat":       {m{"country_code": "CH"}, geo.Place{Country: "CH"}},
+		"flat, city": {m{"country_code": "CH", "state1": "Vaud", "city": "Lausanne"}, geo.Place{Country: "CH", Region: "Vaud", City: "Lausanne"}},
+		"ipinfo":     {m{"country": "Switzerland", "country_code": "CH", "asn": "AS1"}, geo.Place{Country: "CH"}},
+		"ipinfo, city": {m{"country": "CH", "region": "Vaud", "region_code": "VD", "city": "Lausanne", "geoname_id": "2659994"},
+			geo.Place{Country: "CH", Region: "CH-VD", City: "Lausanne"}},
+		"code in full": {m{"country_code": "CH", "region_code": "CH-VD"}, geo.Place{Country: "CH", Region: "CH-VD"}},
 		"country only": {m{"country": "CH"}, geo.Place{Country: "CH"}},
 		"nested": {m{
 			"country":      m{"iso_code": "DE", "names": m{"en": "Germany"}},
@@ -104,16 +108,19 @@ func TestShapes(t *testing.T) {
 }
 
 // oneRecord makes the smallest database: one node, whose right branch (addresses from 128.0.0.0) leads to the record.
-func oneRecord(record any) []byte {
+func oneRecord(record any) []byte { return made("Test", time.Unix(1, 0), record) }
+
+// made is oneRecord with the name and the day that a maker gave it.
+func made(kind string, built time.Time, record any) []byte {
 	const nodes = 1
 	tree := []byte{0, 0, nodes, 0, 0, nodes + 16}
 	db := append(tree, make([]byte, 16)...)
 	db = append(db, encode(record)...)
 	db = append(db, "\xAB\xCD\xEFMaxMind.com"...)
 	return append(db, encode(map[string]any{
-		"node_count": uint32(nodes), "record_size": uint16(24), "ip_version": uint16(4), "database_type": "Test",
+		"node_count": uint32(nodes), "record_size": uint16(24), "ip_version": uint16(4), "database_type": kind,
 		"languages": []any{"en"}, "binary_format_major_version": uint16(2), "binary_format_minor_version": uint16(0),
-		"build_epoch": uint64(1), "description": map[string]any{"en": "test"},
+		"build_epoch": uint64(built.Unix()), "description": map[string]any{"en": "test"},
 	})...)
 }
 
