@@ -462,6 +462,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	}
 	greeting.Address, greeting.Took = listener.Addr(), time.Since(began)
 	a.greet(rooms, greeting)
+	debug.FreeOSMemory() // what only the start needed
 	return rooms.web.Serve(ctx, listener)
 }
 
