@@ -10,7 +10,7 @@ import (
 // botWords are parts of words by which programs name themselves, in lower case. None is part of a browser's or a
 // phone's name.
 var botWords = []string{
-	"crawl", "spider", "scraper", "monitor", "fetcher", "scanner", "uptime", "checker", "archiver", "validator", "transcoder",
+	"crawl", "spider", "scraper", "monitor", "fetcher", "scanner", "uptime", "pinger", "checker", "archiver", "validator", "transcoder",
 	"phantomjs", "puppeteer", "playwright", "selenium", "lighthouse", "script", "slurp",
 }
 

@@ -8,20 +8,22 @@ import (
 
 // describe names the browser, system and device of a header that is no bot. lower is the header in lower case.
 func describe(header, lower string) Agent {
-	if lib := library(header); lib != nil {
-		return Agent{Browser: lib.name, BrowserVersion: versionAfter(header, lib.mark)}
-	}
 	ua := useragent.Parse(header)
 	var a Agent
-	a.Browser, a.BrowserVersion = browser(header, &ua)
-	a.OS, a.OSVersion = system(header, &ua)
+	a.OS, a.OSVersion = operating(header, &ua)
+	if lib := library(header); lib != nil {
+		a.Browser, a.BrowserVersion = lib.name, versionAfter(header, lib.mark)
+		return a // a program has no screen
+	}
+	a.Browser, a.BrowserVersion = browser(header, a.OS, &ua)
 	a.Device = device(header, lower, a.OS)
 	return a
 }
 
 // library returns which HTTP library sent a header, or nil. A browser that happens to carry a library's mark is a browser.
 func library(header string) *client {
-	if strings.Contains(header, "AppleWebKit/") || strings.Contains(header, "Gecko/") {
+	// "Java/" stands in the profiles of old phones too.
+	if strings.Contains(header, "AppleWebKit/") || strings.Contains(header, "Gecko/") || strings.Contains(header, "Profile/MIDP") {
 		return nil
 	}
 	return find(header, libraries)
@@ -36,7 +38,7 @@ func find(header string, table []client) *client {
 	return nil
 }
 
-func browser(header string, ua *useragent.UserAgent) (name, version string) {
+func browser(header, os string, ua *useragent.UserAgent) (name, version string) {
 	for _, mark := range apps {
 		if strings.Contains(header, mark) {
 			return app, ""
@@ -45,52 +47,85 @@ func browser(header string, ua *useragent.UserAgent) (name, version string) {
 	if b := find(header, browsers); b != nil {
 		return b.name, versionAfter(header, b.mark)
 	}
+	has := func(mark string) bool { return strings.Contains(header, mark) }
 	name = renamed[ua.Name]
 	switch {
+	case has("Opera Mobi"), has("Opera Tablet"):
+		return "Opera", versionAfter(header, "Version/")
+	case has("Trident/7"):
+		return "Internet Explorer", "11.0" // what else it says is for servers that look for other browsers
+	case os == "BlackBerry OS" && has("AppleWebKit/") && !has("Opera"), os == "BlackBerry Tablet OS":
+		return "BlackBerry Browser", versionAfter(header, "Version/")
 	case name == app:
 		return app, ""
-	case name == "Safari" && !strings.Contains(header, "Safari/"):
+	case name == "Chrome" && os == "Android" && has("Version/"):
+		return app, "" // what Android gave to apps before it said "wv"
+	case name == "Safari" && os == "Android":
+		return "Android Browser", versionAfter(header, "Version/")
+	case name == "Safari" && !has("Safari"):
 		// Only Safari itself says so.
 		return app, ""
-	case name == "" && ua.OS == useragent.IOS && strings.Contains(header, "AppleWebKit/"):
+	case name == "" && (os == "iOS" || os == "iPadOS") && has("AppleWebKit/") && !has("Safari"):
 		// WebKit on a phone without any browser's name.
 		return app, ""
-	case name == "" && strings.Contains(header, "Trident/7"):
-		return "Internet Explorer", "11.0"
-	case name == "" && strings.Contains(header, "Chrome/"):
+	case name == "" && has("Chrome/"):
 		return "Chrome", versionAfter(header, "Chrome/")
-	case name == "" && strings.Contains(header, "Version/") && strings.Contains(header, "Safari/"):
+	case name == "" && has("Version/") && has("Safari"):
 		return "Safari", versionAfter(header, "Version/")
+	case name == "" && has("Firefox"):
+		return "Firefox", versionAfter(header, "Firefox")
+	case name == "" && has("Opera"):
+		return "Opera", versionAfter(header, "Opera")
 	case name == "":
 		return "", ""
 	}
 	return name, version2(ua.Version)
 }
 
-func system(header string, ua *useragent.UserAgent) (name, version string) {
-	name, version = renamedOS[ua.OS], ua.OSVersion
-	if strings.Contains(header, "Android") && (strings.Contains(header, "Silk/") || strings.Contains(header, "; AFT")) {
+// operating returns the operating system and its version.
+func operating(header string, ua *useragent.UserAgent) (name, version string) {
+	if strings.Contains(header, "Silk/") && !strings.Contains(header, "PlayStation") || strings.Contains(header, "; AFT") {
 		return "Fire OS", ""
 	}
-	if s := find(header, systems); s != nil {
+	if firefoxOS(header) {
+		return "Firefox OS", ""
+	}
+	name, version = renamedOS[ua.OS], ua.OSVersion
+	s := findSystem(header, systems)
+	if s == nil && name == "" {
+		s, version = findSystem(header, lastSystems), ""
+	}
+	if s != nil {
 		name = s.name
-		// The library found the version of those it knows by another name.
-		switch name {
-		case "iPadOS":
-		case "Chrome OS":
-			// "CrOS x86_64 14541.0.0": the machine stands in between.
+		switch s.numbers {
+		case unnumbered:
+			version = ""
+		case follows:
+			version = versionAfter(header, s.mark)
+		case machine:
 			_, rest, _ := strings.Cut(header, s.mark)
 			_, version, _ = strings.Cut(rest, " ")
-		case "Ubuntu", "Fedora", "Debian", "Xbox", "Solaris", "webOS", "tvOS":
-			version = ""
-		default:
-			version = versionAfter(header, s.mark)
 		}
 	}
 	if name == "Windows" {
 		return name, windows[version]
 	}
 	return name, version2(version)
+}
+
+// firefoxOS reports whether a header names Firefox, and a kind of device in the place of a system.
+func firefoxOS(header string) bool {
+	return (strings.HasPrefix(header, "Mozilla/5.0 (Mobile;") || strings.HasPrefix(header, "Mozilla/5.0 (Tablet;")) &&
+		strings.Contains(header, "Firefox/") && !strings.Contains(header, "KAIOS/") && !strings.Contains(header, "KaiOS/")
+}
+
+func findSystem(header string, table []system) *system {
+	for i := range table {
+		if strings.Contains(header, table[i].mark) {
+			return &table[i]
+		}
+	}
+	return nil
 }
 
 func device(header, lower, os string) string {
@@ -102,12 +137,13 @@ func device(header, lower, os string) string {
 		}
 	}
 	switch os {
-	case "Windows", "Mac", "GNU/Linux", "Ubuntu", "Fedora", "Debian", "Chrome OS", "FreeBSD", "OpenBSD", "NetBSD", "Solaris":
+	case "Windows", "Mac", "GNU/Linux", "Ubuntu", "Mint", "Fedora", "Debian", "Red Hat", "CentOS", "Mandriva", "Gentoo", "Slackware", "Chrome OS",
+		"FreeBSD", "OpenBSD", "NetBSD", "Solaris", "Google TV", "Roku OS", "tvOS":
 		if strings.Contains(lower, "tablet;") || strings.Contains(lower, "; tablet") {
 			return Tablet
 		}
 		return Desktop
-	case "iPadOS":
+	case "iPadOS", "BlackBerry Tablet OS":
 		return Tablet
 	case "Android", "Fire OS", "HarmonyOS":
 		// The convention of Android: what is not "Mobile" is a tablet.
@@ -115,7 +151,12 @@ func device(header, lower, os string) string {
 			return Tablet
 		}
 		return Mobile
-	case "iOS", "Windows Phone", "KaiOS", "BlackBerry OS", "Tizen":
+	case "Firefox OS":
+		if strings.Contains(lower, "(tablet") {
+			return Tablet
+		}
+		return Mobile
+	case "iOS", "Windows Phone", "Windows Mobile", "KaiOS", "BlackBerry OS", "Tizen", "Symbian OS", "Bada", "Brew", "MeeGo", "Maemo", "Sailfish OS", "watchOS":
 		return Mobile
 	}
 	if strings.Contains(header, "Mobile") {

@@ -11,7 +11,7 @@ const app = "Mobile App"
 
 // apps are marks of apps that show pages inside themselves. They come before browsers, whose marks they carry too.
 var apps = []string{
-	"FBAN/", "FBAV/", "FB_IAB", "MetaIAB", "Instagram ", "BytedanceWebview", "musical_ly", "TikTok", "Snapchat", "Pinterest/", "[Pinterest",
+	"FBAN/", "FBAV/", "FB_IAB", "MetaIAB", "Instagram ", "BytedanceWebview", "musical_ly", "TikTok", "Snapchat", "Pinterest/", "[Pinterest", "Pinterest for ",
 	"LinkedInApp", "Twitter for ", "MicroMessenger/", "GSA/", "NAVER(", "KAKAOTALK", "Line/", "Reddit/", "WhatsApp/", "Viber/",
 	"; wv)", "BingSapphire", "BingWeb", "YahooMobile", "DuckDuckGo-App", "Flipboard/", "Telegram-",
 }
@@ -22,9 +22,12 @@ var browsers = []client{
 	{"YaBrowser/", "Yandex Browser"},
 	{"UCBrowser/", "UC Browser"},
 	{"UBrowser/", "UC Browser"},
-	{"MQQBrowser/", "QQ Browser"},
-	{"QQBrowser/", "QQ Browser"},
+	{"UCBrowser", "UC Browser"},
+	{"UC Browser", "UC Browser"},
+	{"UCWEB", "UC Browser"},
+	{"QQBrowser", "QQ Browser"},
 	{"MiuiBrowser/", "MIUI Browser"},
+	{"Mint Browser/", "Mint Browser"},
 	{"HuaweiBrowser/", "Huawei Browser Mobile"},
 	{"DuckDuckGo/", "DuckDuckGo Privacy Browser"},
 	{"Ddg/", "DuckDuckGo Privacy Browser"},
@@ -51,9 +54,33 @@ var browsers = []client{
 	{"Avast/", "Avast Secure Browser"},
 	{"AVG/", "AVG Secure Browser"},
 	{"CCleaner/", "CCleaner Browser"},
-	{"Maxthon/", "Maxthon"},
+	{"Maxthon", "Maxthon"},
+	{"MxBrowser/", "Maxthon"},
 	{"Iron/", "Iron"},
+	{"Iron Safari", "Iron"},
 	{"Konqueror/", "Konqueror"},
+	{"konqueror/", "Konqueror"},
+	{"SznProhlizec/", "Seznam Browser"},
+	{"baidubrowser", "Baidu Browser"},
+	{"BIDUBrowser", "Baidu Browser"},
+	{"Comodo_Dragon/", "Comodo Dragon"},
+	{"Sleipnir", "Sleipnir"},
+	{"Otter/", "Otter Browser"},
+	{"QupZilla/", "QupZilla"},
+	{"qutebrowser/", "qutebrowser"},
+	{"Midori/", "Midori"},
+	{"Camino/", "Camino"},
+	{"Basilisk/", "Basilisk"},
+	{"IceCat/", "IceCat"},
+	{"DolphinHDCN/", "Dolphin"},
+	{"Dolphin/INT-", "Dolphin"},
+	{"Dolphin/", "Dolphin"},
+	{"SailfishBrowser/", "Sailfish Browser"},
+	{"OviBrowser/", "Nokia Ovi Browser"},
+	{"NokiaBrowser/", "Nokia Browser"},
+	{"BrowserNG/", "Nokia Browser"},
+	{"Obigo", "Obigo"},
+	{"NetFront/", "NetFront"},
 	{"Falkon/", "Falkon"},
 	{"Epiphany/", "GNOME Web"},
 	{"SeaMonkey/", "SeaMonkey"},
@@ -63,6 +90,8 @@ var browsers = []client{
 	{"Iceweasel/", "Iceweasel"},
 	{"Focus/", "Firefox Focus"},
 	{"Klar/", "Firefox Focus"},
+	{"Shiretoko/", "Firefox"},
+	{"MozillaDeveloperPreview/", "Firefox"},
 	{"Chromium/", "Chromium"},
 }
 
@@ -92,9 +121,10 @@ var renamed = map[string]string{
 // libraries are programs that speak HTTP without being a browser.
 var libraries = []client{
 	{"curl/", "curl"},
+	{"libcurl-agent/", "curl"},
 	{"Wget/", "Wget"},
 	{"python-requests/", "Python Requests"},
-	{"Python-urllib/", "Python urllib"},
+	{"Python-urllib", "Python urllib"},
 	{"aiohttp/", "aiohttp"},
 	{"python-httpx/", "HTTPX"},
 	{"Go-http-client/", "Go-http-client"},
@@ -126,26 +156,103 @@ var libraries = []client{
 	{"Pcore-HTTP/", "Pcore"},
 }
 
+// system is an operating system that a mark gives away.
+type system struct {
+	mark    string
+	name    string
+	numbers numbering
+}
+
+// numbering says where the version of a system stands.
+type numbering uint8
+
+const (
+	unnumbered numbering = iota // nowhere, or it is one of something else
+	follows                     // after the mark
+	parsed                      // where the parsing library finds it, though it calls the system otherwise
+	machine                     // after the mark and the machine: "CrOS x86_64 14541.0.0"
+)
+
 // systems are those that the parsing library does not know, or takes for a relative. The first that is found counts.
-var systems = []client{
-	{"Windows Phone ", "Windows Phone"},
-	{"Xbox", "Xbox"},
-	{"PlayStation ", "PlayStation"},
-	{"Nintendo ", "Nintendo"},
-	{"Tizen ", "Tizen"},
-	{"Web0S", "webOS"},
-	{"KAIOS/", "KaiOS"},
-	{"AppleTV", "tvOS"},
-	{"HarmonyOS", "HarmonyOS"},
-	{"OpenHarmony ", "HarmonyOS"},
-	{"CrOS ", "Chrome OS"},
-	{"iPad", "iPadOS"},
-	{"Ubuntu", "Ubuntu"},
-	{"Fedora", "Fedora"},
-	{"Debian", "Debian"},
-	{"OpenBSD", "OpenBSD"},
-	{"NetBSD", "NetBSD"},
-	{"SunOS", "Solaris"},
+var systems = []system{
+	{"Windows Phone", "Windows Phone", follows},
+	{"ZuneWP7", "Windows Phone", unnumbered},
+	{"; wds ", "Windows Phone", follows},
+	{"Windows Mobile", "Windows Mobile", follows},
+	{"Xbox", "Xbox", unnumbered},
+	{"PlayStation ", "PlayStation", follows},
+	{"Nintendo ", "Nintendo", follows},
+	{"Tizen ", "Tizen", follows},
+	{"GoogleTV", "Google TV", unnumbered},
+	{"Roku/", "Roku OS", unnumbered},
+	{"Web0S", "webOS", unnumbered},
+	{"webOS/", "webOS", follows},
+	{"hpwOS/", "webOS", follows},
+	{"KAIOS/", "KaiOS", follows},
+	{"KaiOS/", "KaiOS", follows},
+	{"AppleTV", "tvOS", unnumbered},
+	{"Apple TV", "tvOS", unnumbered},
+	{"tvOS", "tvOS", follows},
+	{"watchOS", "watchOS", follows},
+	{"HarmonyOS", "HarmonyOS", follows},
+	{"OpenHarmony ", "HarmonyOS", follows},
+	{"CrOS ", "Chrome OS", machine},
+	{"iPad", "iPadOS", parsed},
+	{"Sailfish", "Sailfish OS", follows},
+	{"JUC(", "Android", unnumbered},
+	{"JUC (", "Android", unnumbered},
+	{"; Adr ", "Android", follows},
+	// Phones with Android have models of all names, such as BlackBerry and S60, so the others come after it.
+	{"Android", "Android", parsed},
+	{"BB10", "BlackBerry OS", unnumbered},
+	{"BlackBerry", "BlackBerry OS", parsed},
+	{"RIM Tablet OS", "BlackBerry Tablet OS", follows},
+	{"MeeGo", "MeeGo", unnumbered},
+	{"Maemo", "Maemo", unnumbered},
+	{"Bada", "Bada", follows},
+	{"Symb", "Symbian OS", unnumbered},
+	{"Series60", "Symbian OS", unnumbered},
+	{"Series 60", "Symbian OS", unnumbered},
+	{"S60", "Symbian OS", unnumbered},
+	{"BREW", "Brew", follows},
+	{"Brew MP", "Brew", follows},
+	{"BMP", "Brew", follows},
+	{"Linux Mint", "Mint", unnumbered},
+	{"Ubuntu", "Ubuntu", unnumbered},
+	{"Fedora", "Fedora", unnumbered},
+	{"Debian", "Debian", unnumbered},
+	{"Red Hat", "Red Hat", unnumbered},
+	{"CentOS", "CentOS", unnumbered},
+	{"Mandriva", "Mandriva", unnumbered},
+	{"Gentoo", "Gentoo", unnumbered},
+	{"gentoo", "Gentoo", unnumbered},
+	{"Slackware", "Slackware", unnumbered},
+	{"FreeBSD", "FreeBSD", unnumbered},
+	{"OpenBSD", "OpenBSD", unnumbered},
+	{"NetBSD", "NetBSD", unnumbered},
+	{"SunOS", "Solaris", unnumbered},
+}
+
+// lastSystems tell the system where nothing else does. The first that is found counts.
+var lastSystems = []system{
+	{"iPhone", "iOS", unnumbered},
+	{"iPod", "iOS", unnumbered},
+	{"iOS", "iOS", unnumbered},
+	{"Android", "Android", follows},
+	{"android", "Android", unnumbered},
+	{"Mac OS X", "Mac", unnumbered},
+	{"Macintosh", "Mac", unnumbered},
+	{"Mac_PowerPC", "Mac", unnumbered},
+	{"Windows", "Windows", unnumbered},
+	{"Win 9x", "Windows", unnumbered},
+	{"Win16", "Windows", unnumbered},
+	{"freebsd", "FreeBSD", unnumbered},
+	{"Linux", "GNU/Linux", unnumbered},
+	{"linux", "GNU/Linux", unnumbered},
+	// Apps of Apple's systems: only a Mac has such a processor.
+	{"x86_64", "Mac", unnumbered},
+	{"i386", "Mac", unnumbered},
+	{"Darwin/", "iOS", unnumbered},
 }
 
 // renamedOS maps the parsing library's names of systems to ours.
