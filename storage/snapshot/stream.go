@@ -119,6 +119,7 @@ func New(cfg Config) *Stream {
 func (s *Stream) Run(ctx context.Context) {
 	defer close(s.done)
 	defer s.set(func(st *Status) { st.State = Stopped })
+	said := "" // in the log, once for as long as it is the same
 	for pause := firstPause; ctx.Err() == nil; {
 		before := s.Status().Epoch
 		err := s.session(ctx)
@@ -129,13 +130,16 @@ func (s *Stream) Run(ctx context.Context) {
 		if pause *= 2; s.Status().Epoch == before {
 			pause = min(pause, lastPause)
 		} else {
-			pause = min(pause, lastEpoch) // the bucket was there: what failed is on this side
+			pause, said = min(pause, lastEpoch), "" // the bucket was there: what failed is on this side
 		}
 		if errors.Is(err, ErrFenced) || errors.Is(err, ErrForeign) {
 			state, wait, pause = Fenced, nil, firstPause
 		}
 		s.set(func(st *Status) { st.State, st.Error = state, err.Error() })
-		s.cfg.Log.Error("snapshots are not streamed", "error", err)
+		if text := err.Error(); text != said {
+			s.cfg.Log.Error("snapshots are not streamed; counting goes on", "error", err)
+			said = text
+		}
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
@@ -639,59 +643,4 @@ func (m *manifest) summary(id ID) Point {
 		p.Size += l.size
 	}
 	return p
-}
-
-// walks remembers which ranges of keys a Take has walked through, and what it found there.
-type walks struct {
-	spans []span
-	found map[string]bool
-}
-
-// span is the keys of a bucket from from up to to, or all from from on if to is nil.
-type span struct {
-	bucket   file.Bucket
-	from, to string
-	open     bool
-}
-
-func (s *span) holds(b file.Bucket, key string) bool {
-	return s.bucket == b && s.from <= key && (s.open || key < s.to)
-}
-
-func (w *walks) see(c file.Change) {
-	if !c.Walked {
-		return
-	}
-	if w.found == nil {
-		w.found = map[string]bool{}
-	}
-	if c.Key != nil {
-		w.found[mapKey(c.Bucket, c.Key)] = true
-	}
-	if n := len(w.spans); n > 0 && w.spans[n-1].bucket == c.Bucket {
-		w.spans[n-1].to, w.spans[n-1].open = string(c.Key), c.Key == nil
-		return
-	}
-	w.spans = append(w.spans, span{c.Bucket, string(c.From), string(c.Key), c.Key == nil})
-}
-
-// removed calls fn for each key that the index has in those ranges and that was not there.
-func (w *walks) removed(x *index, fn func(b file.Bucket, key []byte) error) error {
-	if len(w.spans) == 0 {
-		return nil
-	}
-	var keys []string
-	for k := range x.where {
-		in := func(s span) bool { return s.holds(file.Bucket(k[0]), k[1:]) }
-		if !w.found[k] && slices.ContainsFunc(w.spans, in) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		if err := fn(file.Bucket(k[0]), []byte(k[1:])); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -85,6 +85,7 @@ const (
 	writeAttempts = 3                // of a request of the stream: short of that long outages are its own business
 	atOnce        = 8                // requests with a body at a time: each holds up to 16 MiB
 	silentFor     = 10 * time.Minute // without a snapshot are worth a person's time; less heals by itself
+	drillWait     = 2 * time.Second  // of status for what is nice to know
 	probeTime     = time.Minute      // a store that takes longer to answer a few small requests is down
 	probeAgain    = 15 * time.Minute // after a probe that failed
 	lastRetry     = 5 * time.Second  // between two of those

@@ -1,6 +1,7 @@
 package verb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -179,6 +180,13 @@ func (v *SnapshotStatus) Run(c *Context) error {
 		return errNoStream
 	}
 	st := statusJSON{To: c.Streaming.To, Status: c.Store.Snapshots().Status(), Drill: c.Store.DrillStatus(), Refused: c.Streaming.Refused(), Late: c.Streaming.Late()}
+	if st.Drill.Last == nil && st.State == snapshot.Streaming { // a server that has just started looks for it later
+		ctx, cancel := context.WithTimeout(c.Context, drillWait)
+		defer cancel()
+		if last, err := c.Store.Snapshots().Reader().LastDrill(ctx); err == nil {
+			st.Drill.Last = &last
+		}
+	}
 	if c.JSON {
 		if err := c.PrintJSON(st); err != nil {
 			return err
