@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,14 @@ import (
 type hooked struct {
 	objstore.Bucket
 	put func(ctx context.Context, name string, body []byte) error
+	get func(name string) // may be nil
+}
+
+func (h *hooked) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	if h.get != nil {
+		h.get(name)
+	}
+	return h.Bucket.Get(ctx, name, offset, length)
 }
 
 func (h *hooked) Put(ctx context.Context, name string, body []byte, mode objstore.Mode) error {
@@ -253,5 +264,84 @@ func TestManyRemoved(t *testing.T) {
 	await(t, s)
 	if got := a.restore(t, b.Bucket, snapshot.Restoring{}); got != a.commits {
 		t.Errorf("restored commit %d of %d", got, a.commits)
+	}
+}
+
+// Where a restore goes to may be a link, or end with a slash, or have something left of an earlier one beside it; what cannot be is said before anything is read.
+func TestTargets(t *testing.T) {
+	a := newAppliance(t, 26)
+	b := mustDir(t)
+	a.work(t, 5)
+	s, stop := a.stream(t, b)
+	await(t, s)
+	stop()
+	r, err := snapshot.Open(t.Context(), b, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	at, beside := t.TempDir(), t.TempDir()
+	path := func(name string) string { return filepath.Join(at, name) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(path("empty"), 0o700))
+	must(os.Mkdir(filepath.Join(beside, "disk"), 0o700))
+	must(os.Symlink(filepath.Join(beside, "disk"), path("link")))
+	must(os.Mkdir(path("again.restoring"), 0o700))
+	must(os.WriteFile(path("again.restoring/footfall.db"), nil, 0o600))
+	for _, dir := range []string{path("new"), path("slash") + "/", path("empty"), path("link"), path("again")} {
+		_, err := r.Restore(t.Context(), snapshot.Restoring{Dir: dir})
+		must(err)
+		_, err = os.Stat(filepath.Join(dir, "footfall.vault"))
+		must(err)
+		if _, err := os.Stat(strings.TrimSuffix(dir, "/") + ".restoring"); err == nil {
+			t.Errorf("%s: something is left", dir)
+		}
+	}
+	if info, err := os.Lstat(path("link")); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v, %v", info, err)
+	}
+	must(os.Mkdir(path("mine.restoring"), 0o700))
+	must(os.WriteFile(path("mine.restoring/letters"), nil, 0o600))
+	if _, err := r.Restore(t.Context(), snapshot.Restoring{Dir: path("mine")}); err == nil || !strings.Contains(err.Error(), "holds something else") {
+		t.Errorf("got %v", err)
+	}
+	_, err = os.Stat(path("mine.restoring/letters"))
+	must(err)
+}
+
+// A directory on which a disk is mounted cannot be replaced, which is said before anything is read.
+func TestMountedTarget(t *testing.T) {
+	a := newAppliance(t, 27)
+	reads := 0
+	b := &hooked{Bucket: mustDir(t), put: func(context.Context, string, []byte) error { return nil }, get: func(name string) {
+		if isPack(name) {
+			reads++
+		}
+	}}
+	a.work(t, 5)
+	s, stop := a.stream(t, b)
+	await(t, s)
+	stop()
+	dir := filepath.Join(t.TempDir(), "mounted")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mountOn(t, dir)
+	r, err := snapshot.Open(t.Context(), b, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	reads = 0
+	if _, err := r.Restore(t.Context(), snapshot.Restoring{Dir: dir}); err == nil || !strings.Contains(err.Error(), "name a directory in it") || reads > 0 {
+		t.Errorf("after %d reads got %v", reads, err)
+	}
+	if _, err := r.Restore(t.Context(), snapshot.Restoring{Dir: filepath.Join(dir, "data")}); err != nil {
+		t.Error(err)
 	}
 }

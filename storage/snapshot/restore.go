@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"footfall/storage/file"
@@ -45,7 +46,7 @@ func (r *Reader) Restore(ctx context.Context, job Restoring) (rep Restored, err 
 	if job.Progress == nil {
 		job.Progress = func(int64, int64) {}
 	}
-	if err := empty(job.Dir); err != nil {
+	if job.Dir, err = target(job.Dir, job.Dry); err != nil {
 		return rep, err
 	}
 	err = again(func() error {
@@ -74,7 +75,7 @@ func (r *Reader) restore(ctx context.Context, job *Restoring) (rep Restored, err
 	if err != nil {
 		return rep, err
 	}
-	w.dir = filepath.Clean(job.Dir) + ".restoring"
+	w.dir = job.Dir + workSuffix
 	if err := os.RemoveAll(w.dir); err != nil {
 		return rep, err
 	}
@@ -97,24 +98,59 @@ func (r *Reader) restore(ctx context.Context, job *Restoring) (rep Restored, err
 	if err := os.Remove(job.Dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return rep, err
 	}
-	if err := errors.Join(file.SyncDir(w.dir), os.Rename(w.dir, job.Dir), file.SyncDir(filepath.Dir(filepath.Clean(job.Dir)))); err != nil {
+	if err := errors.Join(file.SyncDir(w.dir), os.Rename(w.dir, job.Dir), file.SyncDir(filepath.Dir(job.Dir))); err != nil {
 		return rep, err
 	}
 	return w.rep, nil
 }
 
-// empty returns an error if there is something in dir.
-func empty(dir string) error {
-	list, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case len(list) > 0:
-		return fmt.Errorf("restore: %s is not empty: name a directory that does not exist, or move what is in it away", dir)
+// workSuffix ends the name of the directory beside the target in which a restore works.
+const workSuffix = ".restoring"
+
+// target returns where a directory really is, which does not exist or is empty. Unless it is only to be looked at, what an earlier restore has left beside it is
+// removed, and it is seen to that the new directory can take its name: better now than after hours.
+func target(dir string, look bool) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	if there, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = there // what a link leads to is replaced, on the disk that it is on, and not the link
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	list, err := os.ReadDir(dir)
+	if err == nil && len(list) > 0 {
+		return "", fmt.Errorf("restore: %s is not empty: name a directory that does not exist, or move what is in it away", dir)
+	}
+	missing := errors.Is(err, os.ErrNotExist)
+	if err != nil && !missing || look {
+		return dir, notMissing(err)
+	}
+	work := dir + workSuffix
+	left, err := os.ReadDir(work)
+	if err := notMissing(err); err != nil {
+		return "", err
+	}
+	for _, e := range left {
+		if !strings.HasPrefix(e.Name(), "footfall") {
+			return "", fmt.Errorf("restore: %s is needed to work in, and holds something else: move it away", work)
+		}
+	}
+	if err := os.RemoveAll(work); err != nil || missing {
+		return dir, err
+	}
+	if err := os.Rename(dir, work); err != nil {
+		return "", fmt.Errorf("restore: %s cannot be replaced by what is restored, as where a disk is mounted: name a directory in it, which need not exist: %w", dir, err)
+	}
+	return dir, os.Rename(work, dir)
+}
+
+func notMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // restoring is one restore under way.
