@@ -40,7 +40,9 @@ const (
 
 // Parser parses User-Agents and remembers the answers. It is safe for concurrent use.
 type Parser struct {
-	list *list
+	list  *list
+	marks *marks
+	words *marks
 	// The memory is keyed by a hash under a seed that only this process knows, so that the header itself is
 	// forgotten with the request.
 	seed  maphash.Seed
@@ -59,7 +61,7 @@ func New(bots []byte) (*Parser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read crawler list: %w", err)
 	}
-	return &Parser{list: l, seed: maphash.MakeSeed()}, nil
+	return &Parser{list: l, marks: newMarks(), words: newWords(), seed: maphash.MakeSeed()}, nil
 }
 
 // Parse returns what is kept of a User-Agent header. An empty header gives the zero Agent.
@@ -82,23 +84,24 @@ func (p *Parser) Parse(header string) Agent {
 
 func (p *Parser) parse(header string) Agent {
 	lower := strings.ToLower(header)
-	if bot := p.bot(header, lower); bot != "" {
+	f := p.marks.find(header)
+	if bot := p.bot(header, lower, &f); bot != "" {
 		return Agent{Bot: bot}
 	}
-	return describe(header, lower)
+	return describe(header, lower, &f)
 }
 
 // bot comes first in line: of what is no person, nothing else is asked.
-func (p *Parser) bot(header, lower string) Bot {
+func (p *Parser) bot(header, lower string, f *found) Bot {
 	switch {
 	case strings.Contains(lower, "headless"):
 		return Headless
-	case saysBot(lower):
+	case p.saysBot(lower):
 		return Word
 	case p.list.match(header):
 		return Listed
 	// Libraries name their home page too, and are allowed.
-	case strings.Contains(lower, "+http") && library(header) == nil:
+	case strings.Contains(lower, "+http") && library(header, f) == nil:
 		return Link
 	}
 	return ""

@@ -253,6 +253,14 @@ func BenchmarkParse(b *testing.B) {
 			agent.ParseCold(p, header)
 		}
 	})
+	// The verdict of a header that is no bot's: everything was looked for in vain.
+	b.Run("bot", func(b *testing.B) {
+		p := mustParser(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			agent.BotCold(p, header)
+		}
+	})
 	b.Run("known", func(b *testing.B) {
 		p := mustParser(b)
 		b.ReportAllocs()

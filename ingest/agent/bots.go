@@ -16,11 +16,9 @@ var botWords = []string{
 
 // saysBot reports whether a header, in lower case, has one of these words, or "bot" at the end of a word. "bot" needs
 // care: Cubot makes phones.
-func saysBot(lower string) bool {
-	for _, word := range botWords {
-		if strings.Contains(lower, word) {
-			return true
-		}
+func (p *Parser) saysBot(lower string) bool {
+	if p.words.find(lower)[ofWords] >= 0 {
+		return true
 	}
 	for rest := lower; ; {
 		i := strings.Index(rest, "bot")

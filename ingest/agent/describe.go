@@ -6,45 +6,36 @@ import (
 	"github.com/mileusna/useragent"
 )
 
-// describe names the browser, system and device of a header that is no bot. lower is the header in lower case.
-func describe(header, lower string) Agent {
+// describe names the browser, system and device of a header that is no bot. lower is the header in lower case,
+// f what was found in it.
+func describe(header, lower string, f *found) Agent {
 	ua := useragent.Parse(header)
 	var a Agent
-	a.OS, a.OSVersion = operating(header, &ua)
-	if lib := library(header); lib != nil {
+	a.OS, a.OSVersion = operating(header, f, &ua)
+	if lib := library(header, f); lib != nil {
 		a.Browser, a.BrowserVersion = lib.name, versionAfter(header, lib.mark)
 		return a // a program has no screen
 	}
-	a.Browser, a.BrowserVersion = browser(header, a.OS, &ua)
+	a.Browser, a.BrowserVersion = browser(header, a.OS, f, &ua)
 	a.Device = device(header, lower, a.OS)
 	return a
 }
 
 // library returns which HTTP library sent a header, or nil. A browser that happens to carry a library's mark is a browser.
-func library(header string) *client {
+func library(header string, f *found) *client {
 	// "Java/" stands in the profiles of old phones too.
-	if strings.Contains(header, "AppleWebKit/") || strings.Contains(header, "Gecko/") || strings.Contains(header, "Profile/MIDP") {
+	if f[ofLibraries] < 0 || strings.Contains(header, "AppleWebKit/") || strings.Contains(header, "Gecko/") || strings.Contains(header, "Profile/MIDP") {
 		return nil
 	}
-	return find(header, libraries)
+	return &libraries[f[ofLibraries]]
 }
 
-func find(header string, table []client) *client {
-	for i := range table {
-		if strings.Contains(header, table[i].mark) {
-			return &table[i]
-		}
+func browser(header, os string, f *found, ua *useragent.UserAgent) (name, version string) {
+	if f[ofApps] >= 0 {
+		return app, ""
 	}
-	return nil
-}
-
-func browser(header, os string, ua *useragent.UserAgent) (name, version string) {
-	for _, mark := range apps {
-		if strings.Contains(header, mark) {
-			return app, ""
-		}
-	}
-	if b := find(header, browsers); b != nil {
+	if f[ofBrowsers] >= 0 {
+		b := &browsers[f[ofBrowsers]]
 		return b.name, versionAfter(header, b.mark)
 	}
 	has := func(mark string) bool { return strings.Contains(header, mark) }
@@ -83,7 +74,7 @@ func browser(header, os string, ua *useragent.UserAgent) (name, version string) 
 }
 
 // operating returns the operating system and its version.
-func operating(header string, ua *useragent.UserAgent) (name, version string) {
+func operating(header string, f *found, ua *useragent.UserAgent) (name, version string) {
 	if strings.Contains(header, "Silk/") && !strings.Contains(header, "PlayStation") || strings.Contains(header, "; AFT") {
 		return "Fire OS", ""
 	}
@@ -91,9 +82,11 @@ func operating(header string, ua *useragent.UserAgent) (name, version string) {
 		return "Firefox OS", ""
 	}
 	name, version = renamedOS[ua.OS], ua.OSVersion
-	s := findSystem(header, systems)
-	if s == nil && name == "" {
-		s, version = findSystem(header, lastSystems), ""
+	var s *system
+	if f[ofSystems] >= 0 {
+		s = &systems[f[ofSystems]]
+	} else if name == "" && f[ofLastSystems] >= 0 {
+		s, version = &lastSystems[f[ofLastSystems]], ""
 	}
 	if s != nil {
 		name = s.name
@@ -117,15 +110,6 @@ func operating(header string, ua *useragent.UserAgent) (name, version string) {
 func firefoxOS(header string) bool {
 	return (strings.HasPrefix(header, "Mozilla/5.0 (Mobile;") || strings.HasPrefix(header, "Mozilla/5.0 (Tablet;")) &&
 		strings.Contains(header, "Firefox/") && !strings.Contains(header, "KAIOS/") && !strings.Contains(header, "KaiOS/")
-}
-
-func findSystem(header string, table []system) *system {
-	for i := range table {
-		if strings.Contains(header, table[i].mark) {
-			return &table[i]
-		}
-	}
-	return nil
 }
 
 func device(header, lower, os string) string {
