@@ -50,6 +50,7 @@ func TestBrowser(t *testing.T) {
 	demo := startAside(t, "demo", t.TempDir())
 	t.Run("first run", func(t *testing.T) { testFirstRun(t, c) })
 	t.Run("demo", func(t *testing.T) { testDemoDashboard(t, c, demo(t)) })
+	t.Run("snapshots", func(t *testing.T) { testSnapshotNotice(t, c) })
 }
 
 // startAside is start, in parallel to what follows; the function it returns waits for the server.

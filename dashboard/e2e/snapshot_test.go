@@ -101,6 +101,7 @@ func TestSnapshots(t *testing.T) {
 func snapshotLife(t *testing.T, d depot) {
 	const half, whole = 1000, 2000
 	dir, token, date := crashStore(t)
+	mustFootfall(t, strings.NewReader(canaryPassword+"\n"), "user", "add", canaryEmail, "--data", dir)
 	key := keyAway(t, dir)
 	l := newLedger(whole)
 	s := start(t, "serve", dir, "--key-file", key, "--config", d.config)
@@ -240,7 +241,7 @@ func snapshotFences(t *testing.T, d depot, before, after, key string) {
 func (d depot) nothingReadable(t *testing.T, dir, token, key string) {
 	t.Helper()
 	n := &needles{}
-	for _, text := range []string{crashSite, eventPath(1234), "from-the-old-one", "signup", "halfway", token, "recount", eventAddress(7)} {
+	for _, text := range []string{crashSite, eventPath(1234), "from-the-old-one", "signup", "halfway", token, "recount", eventAddress(7), canaryEmail, canaryPassword, browsers[0]} {
 		n.text(text)
 	}
 	for what, secret := range secretsOf(t, dir, key) {

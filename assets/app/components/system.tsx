@@ -28,7 +28,12 @@ export function SnapshotBanner() {
   if (!s?.problem) return null;
   return (
     <div class="alarm" role="alert" data-testid="snapshot-banner">
-      <strong>{s.fenced ? "Snapshots have stopped" : "Snapshots are late"}</strong> {sentence(s.problem)} Visits are counted all the same. <code>footfall snapshot status</code> tells more.
+      {s.fenced ? (
+        <><strong>Snapshots have stopped.</strong> Another instance makes them in this one's place. If this is the one to go on, say <code>footfall snapshot adopt</code>; if it is a copy, give it another prefix.</>
+      ) : (
+        <><strong>Snapshots are late.</strong> {sentence(s.problem)} <code>footfall snapshot status</code> tells more.</>
+      )}{" "}
+      Visits are counted all the same.
     </div>
   );
 }

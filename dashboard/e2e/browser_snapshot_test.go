@@ -1,0 +1,44 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// testSnapshotNotice meets a server whose snapshots stand still, since it is a copy of the one that makes them, and then takes over.
+func testSnapshotNotice(t *testing.T, c *chromium) {
+	d := dirDepot(t)
+	before, _, _ := crashStore(t)
+	mustFootfall(t, strings.NewReader(ownerPassword+"\n"), "user", "add", ownerEmail, "--data", before)
+	d.snap(t, 0, "create", "--data", before)
+	dir := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(dir, os.DirFS(before)); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "serve", dir, "--config", d.config)
+	awaitStatus(t, dir, regexp.MustCompile(`another instance streams`))
+	send(s.URL, crashSite, "/one", firefox)
+
+	b := c.person(t)
+	b.open(s.URL)
+	b.until(`!!document.querySelector("#email")`, true)
+	b.fill("#email", ownerEmail)
+	b.fill("#password", ownerPassword)
+	b.press("\r")
+	b.until(`$("snapshot-banner")?.innerText.includes("Snapshots have stopped")`, true)
+	b.until(`settled()`, true)
+	b.look("snapshots-fenced")
+	d.snap(t, 0, "adopt", "--data", dir)
+	d.snap(t, 0, "drill", "--data", dir)
+	b.reload()
+	b.until(`settled()`, true)
+	b.lookOver("snapshots", func() {
+		b.click(id("menu"))
+		b.until(`$("snapshot-line")?.innerText.startsWith("Restorable up to") && $("snapshot-line").innerText.includes("last proven")`, true)
+	}, func() { b.shut("[role=menu]") })
+	b.same(`!!$("snapshot-banner")`, false)
+	b.quiet(s.URL)
+}
