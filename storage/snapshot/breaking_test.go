@@ -14,6 +14,7 @@ import (
 	"footfall/storage/file"
 	"footfall/storage/objstore"
 	"footfall/storage/objstore/objtest"
+	"footfall/storage/seal"
 	"footfall/storage/snapshot"
 )
 
@@ -344,4 +345,51 @@ func TestMountedTarget(t *testing.T) {
 	if _, err := r.Restore(t.Context(), snapshot.Restoring{Dir: filepath.Join(dir, "data")}); err != nil {
 		t.Error(err)
 	}
+}
+
+// An older image of a directory that was put back, where it was and under its name, does not delete the keys that have come since.
+func TestOlderImage(t *testing.T) {
+	a := newAppliance(t, 28)
+	b := mustDir(t)
+	if err := a.vault.CreateSite(1); err != nil {
+		t.Fatal(err)
+	}
+	a.work(t, 5)
+	s, stop := a.stream(t, b)
+	await(t, s)
+	stop()
+	image, err := os.ReadFile(filepath.Join(a.dir, "footfall.vault"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, stop = a.stream(t, b)
+	if err := a.vault.CreateSite(2); err != nil {
+		t.Fatal(err)
+	}
+	a.work(t, 5)
+	await(t, s)
+	stop()
+	a.vault.Close()
+	f, err := os.OpenFile(filepath.Join(a.dir, "footfall.vault"), os.O_WRONLY|os.O_TRUNC, 0)
+	if err == nil {
+		_, err = f.Write(image)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.vault, err = seal.OpenVault(filepath.Join(a.dir, "footfall.vault"), a.key); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.vault.Close() })
+	s, stop = a.stream(t, b)
+	defer stop()
+	state(t, s, snapshot.Fenced)
+	if names := objtest.Names(t, b, "v1/sites/", ""); len(names) != 2 {
+		t.Errorf("of two keys there are %v", names)
+	}
+	if err := s.Adopt(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, s)
 }

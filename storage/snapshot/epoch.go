@@ -139,6 +139,9 @@ func (s *Stream) claim(ctx context.Context) (uint32, error) {
 		if c.instance != id && !s.adopting.Load() {
 			return 0, fmt.Errorf("%w since %s: if this is the one to go on, say `footfall snapshot adopt`; if it is a copy, give it another prefix", ErrFenced, c.time.Format(time.RFC3339))
 		}
+		if err := s.behind(ctx); err != nil && !s.adopting.Load() {
+			return 0, err
+		}
 	}
 	mine := claimed{instance: id, time: s.cfg.Now()}
 	rand.Read(mine.run[:])
@@ -170,6 +173,22 @@ func (s *Stream) claim(ctx context.Context) (uint32, error) {
 	}
 	s.adopting.Store(false)
 	return newest + 1, nil
+}
+
+// behind returns an error if the bucket has keys of a later time than the vault, as where an older image of the machine was put back: what it does not
+// know would be deleted, and nothing that was streamed since could be read any more.
+func (s *Stream) behind(ctx context.Context) error {
+	_, generation, err := (&source{s.cfg.Bucket, s.sealer}).roll(ctx)
+	switch {
+	case errors.Is(err, objstore.ErrNotFound), errors.Is(err, ErrDamaged): // it will be written anew
+		return nil
+	case err != nil:
+		return err
+	case generation > s.cfg.Vault.Generation():
+		return fmt.Errorf("%w: it has newer keys than this one, which seems to be an older copy put back: restore from there what is missing here, "+
+			"or say `footfall snapshot adopt` to go on with this one and lose what it has no keys of", ErrFenced)
+	}
+	return nil
 }
 
 // glance looks before every second pack or so whether somebody has claimed the next epoch. It is for what does no harm if somebody has: two epochs never

@@ -133,11 +133,11 @@ func FuzzRoll(f *testing.F) {
 	sealer := seal.Ephemeral()
 	f.Add(append([]byte{1}, make([]byte, 16)...))
 	f.Fuzz(func(t *testing.T, plain []byte) {
-		names, err := decodeRoll(sealer.Seal([]byte("FFR\x01"), plain, place(nameRoll, typeRoll)), sealer)
+		names, generation, err := decodeRoll(sealer.Seal([]byte("FFR\x01"), plain, place(nameRoll, typeRoll)), sealer)
 		if err != nil {
 			return
 		}
-		if again, err := decodeRoll(encodeRoll(names, sealer), sealer); err != nil || !slices.Equal(names, again) {
+		if again, _, err := decodeRoll(encodeRoll(names, generation, sealer), sealer); err != nil || !slices.Equal(names, again) {
 			t.Fatalf("%v is read back as %v, %v", names, again, err)
 		}
 	})

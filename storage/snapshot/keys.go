@@ -70,11 +70,8 @@ func (w *session) exportKeys(ctx context.Context) error {
 		w.keys[name] = true
 		delete(old, name)
 	}
-	if names := slices.Sorted(maps.Keys(w.keys)); w.roll == nil || !slices.Equal(names, *w.roll) {
-		if err := w.put(ctx, nameRoll, encodeRoll(names, w.sealer), objstore.Overwrite); err != nil {
-			return err
-		}
-		w.roll = &names
+	if err := w.put(ctx, nameRoll, encodeRoll(slices.Sorted(maps.Keys(w.keys)), generation, w.sealer), objstore.Overwrite); err != nil {
+		return err
 	}
 	w.undeleted, w.shredPause = old, firstPause
 	w.shred(ctx)

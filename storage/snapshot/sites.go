@@ -15,10 +15,12 @@ import (
 
 // The roll names the objects with the keys of all sites, so that one that is missing is told from one that was removed, and one that was removed from one that is
 // still there because the bucket would not delete it. A key is put there after its object was written and before a value it opens, and is taken from
-// it before the object is deleted.
+// it before the object is deleted. Its generation is that of the vault: one that is behind it is an older copy, which knows neither newer keys nor
+// what was destroyed since.
 
-func encodeRoll(names []string, sealer *seal.Sealer) []byte {
-	b := binary.AppendUvarint(nil, uint64(len(names)))
+func encodeRoll(names []string, generation uint64, sealer *seal.Sealer) []byte {
+	b := binary.AppendUvarint(nil, generation)
+	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, name := range names {
 		id, _ := siteID(name)
 		b = append(b, id[:]...)
@@ -26,30 +28,31 @@ func encodeRoll(names []string, sealer *seal.Sealer) []byte {
 	return sealer.Seal([]byte{'F', 'F', 'R', version}, b, place(nameRoll, typeRoll))
 }
 
-func decodeRoll(b []byte, sealer *seal.Sealer) (names []string, err error) {
+func decodeRoll(b []byte, sealer *seal.Sealer) (names []string, generation uint64, err error) {
 	if err := checkMagic(nameRoll, b, "FFR"); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	plain, err := sealer.Open(nil, b[magicSize:], place(nameRoll, typeRoll))
 	if err != nil {
-		return nil, damaged(nameRoll, "it does not open with this key")
+		return nil, 0, damaged(nameRoll, "it does not open with this key")
 	}
 	r := reader{b: plain}
+	generation = r.uvarint()
 	for range r.count(16) {
 		var id [16]byte
 		copy(id[:], r.take(16))
 		names = append(names, siteName(id))
 	}
 	if !r.ended() {
-		return nil, damaged(nameRoll, "it cannot be read")
+		return nil, 0, damaged(nameRoll, "it cannot be read")
 	}
-	return names, nil
+	return names, generation, nil
 }
 
-func (s *source) roll(ctx context.Context) ([]string, error) {
+func (s *source) roll(ctx context.Context) (names []string, generation uint64, err error) {
 	b, err := s.read(ctx, nameRoll, 0, -1)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	return decodeRoll(b, s.sealer)
 }
@@ -68,7 +71,7 @@ func siteID(name string) (id [16]byte, ok bool) {
 func (r *Reader) sites(ctx context.Context, fn func(name string, err error) error) error {
 	var found map[string]error
 	for range 2 { // if one is missing, it may have come or gone meanwhile
-		names, errRoll := r.src.roll(ctx)
+		names, _, errRoll := r.src.roll(ctx)
 		if errors.Is(errRoll, objstore.ErrNotFound) {
 			errRoll = damaged(nameRoll, "it is missing")
 		}

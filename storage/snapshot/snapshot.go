@@ -53,9 +53,11 @@
 //
 // # The roll of site keys, version 1
 //
-//	"FFR" and the version, 1, then sealed to its name, v1/roll: the number of keys, and for each
+//	"FFR" and the version, 1, then sealed to its name, v1/roll:
 //
-//	16     the digits of its name
+//	       generation of the vault
+//	       number of keys, then for each:
+//	16       the digits of its name
 //
 // # What pruning knows, version 1
 //

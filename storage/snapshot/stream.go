@@ -281,8 +281,6 @@ type session struct {
 	shredAt    time.Time       // when to try again to delete them
 	shredPause time.Duration   // after that
 
-	roll *[]string // names of keys that the roll in the bucket has, nil if not known
-
 	tasks   sync.WaitGroup // of prunings
 	pruner  sync.Mutex     // held by the one that runs
 	pruneAt time.Time      // the next one
