@@ -214,12 +214,16 @@ func (a *app) runVerb() (err error) {
 	if idle, ok := a.command.Verb().(interface {
 		RunIdle(*verb.Context, string, storage.Key) error
 	}); ok {
-		if v, ok := a.command.Verb().(interface{ Alone() bool }); !ok || !v.Alone() {
+		elsewhere, ok := a.command.Verb().(interface{ Alone() bool })
+		if !ok || !elsewhere.Alone() {
 			if err := admin.Call(a.ctx, filepath.Join(dir, admin.Socket), a.args, a.command.Settings, streams); !errors.Is(err, admin.ErrNoServer) {
 				return err
 			}
 		}
 		key, err := a.opt.Find(a.command, dir, a.passphrase)
+		if err == nil && key.None() && ok {
+			key, err = terminal.AskAnyKey(a.ctx, os.Stdin, os.Stderr)
+		}
 		if err != nil {
 			return err
 		}

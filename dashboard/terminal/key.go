@@ -118,3 +118,15 @@ func AskKey(ctx context.Context, dir string, in *os.File, prompt io.Writer) (Key
 	}
 	return Key{}, storage.ErrWrongKey
 }
+
+// AskAnyKey asks at the terminal in for a key of data that are elsewhere. It returns none where in is no terminal, or the answer is empty.
+func AskAnyKey(ctx context.Context, in *os.File, prompt io.Writer) (Key, error) {
+	if !IsTerminal(in) {
+		return Key{}, nil
+	}
+	text, err := (&password{ctx: ctx, in: in, prompt: prompt}).ask("Passphrase or recovery key: ")
+	if err != nil || len(text) == 0 {
+		return Key{}, err
+	}
+	return Key{storage.Key{Typed: text}, "typed at a terminal", ""}, nil
+}

@@ -81,6 +81,9 @@ func (v *SnapshotRestore) tell(c *Context, from string, done *storage.Restored) 
 		return err
 	}
 	fmt.Fprintf(c.Out, "restored %s to the state of %s: %s in %s\n", v.To, moment(done.Point.Time), what, done.Took.Round(10*time.Millisecond))
+	if done.Behind > time.Minute {
+		fmt.Fprintf(c.Out, "that is the newest before the time you asked for: %s earlier\n", ago(done.Behind))
+	}
 	t := &table{titles: []string{"  site", ">days", ">events"}}
 	for _, site := range done.Sites {
 		t.add("  "+site.Domain, site.Days, site.Events)
