@@ -186,10 +186,17 @@ func load(path, dir string) (*database, error) {
 
 // sample tells what a database holds by its first records: makers do not agree on names.
 func sample(r *maxminddb.Reader, about *File) error {
-	n := 0
-	for record := range r.Networks() {
+	n, seen := 0, 0
+	// Empty networks count too: a damaged tree can have more of them than anybody can walk through.
+	for record := range r.Networks(maxminddb.IncludeNetworksWithoutData()) {
+		if seen++; seen == maxSampled {
+			break
+		}
 		if err := record.Err(); err != nil {
 			return fmt.Errorf("it is damaged: copy it again: %w", err)
+		}
+		if !record.Found() {
+			continue
 		}
 		p := read(record)
 		about.Countries = about.Countries || p.Country != ""

@@ -187,3 +187,15 @@ func TestNamedFile(t *testing.T) {
 		t.Error("not ready")
 	}
 }
+
+// A tree whose nodes all lead to one other node twice has more networks than anybody can walk through, in few bytes.
+func TestEndlessTree(t *testing.T) {
+	const nodes = 31
+	var tree [][2]int
+	for i := 1; i <= nodes; i++ {
+		tree = append(tree, [2]int{i, i})
+	}
+	dir := t.TempDir()
+	drop(t, filepath.Join(dir, "endless.mmdb"), withTree(tree, "Endless", june, bern), june)
+	look(t, mustDB(t, nil), dir, true, "neither countries nor networks")
+}

@@ -112,13 +112,21 @@ func oneRecord(record any) []byte { return made("Test", time.Unix(1, 0), record)
 
 // made is oneRecord with the name and the day that a maker gave it.
 func made(kind string, built time.Time, record any) []byte {
-	const nodes = 1
-	tree := []byte{0, 0, nodes, 0, 0, nodes + 16}
-	db := append(tree, make([]byte, 16)...)
+	return withTree([][2]int{{1, 1 + 16}}, kind, built, record)
+}
+
+// withTree makes a database of the given nodes. A number below theirs is a node, theirs says that nothing is known, and
+// 16 more that the record is.
+func withTree(nodes [][2]int, kind string, built time.Time, record any) []byte {
+	var db []byte
+	for _, n := range nodes {
+		db = append(db, byte(n[0]>>16), byte(n[0]>>8), byte(n[0]), byte(n[1]>>16), byte(n[1]>>8), byte(n[1]))
+	}
+	db = append(db, make([]byte, 16)...)
 	db = append(db, encode(record)...)
 	db = append(db, "\xAB\xCD\xEFMaxMind.com"...)
 	return append(db, encode(map[string]any{
-		"node_count": uint32(nodes), "record_size": uint16(24), "ip_version": uint16(4), "database_type": kind,
+		"node_count": uint32(len(nodes)), "record_size": uint16(24), "ip_version": uint16(4), "database_type": kind,
 		"languages": []any{"en"}, "binary_format_major_version": uint16(2), "binary_format_minor_version": uint16(0),
 		"build_epoch": uint64(built.Unix()), "description": map[string]any{"en": "test"},
 	})...)
@@ -166,6 +174,9 @@ func FuzzDatabase(f *testing.F) {
 	f.Fuzz(func(t *testing.T, database []byte, address uint32) {
 		if database == nil {
 			return
+		}
+		if about, err := geo.Sample(database); err == nil && !about.Countries && !about.Networks {
+			t.Errorf("took what knows nothing: %+v", about)
 		}
 		db, err := geo.New(database)
 		if err != nil {

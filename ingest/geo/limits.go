@@ -20,6 +20,9 @@ const (
 	// sampled is how many records of a file are looked at to tell what it holds. Among so many, one has a city if any has.
 	sampled = 2000
 
+	// maxSampled bounds the networks, with a record or without, that are walked through for that.
+	maxSampled = 1 << 20
+
 	// lookEvery is the time between two looks at the files. A file that changes is used two looks later.
 	lookEvery = 10 * time.Second
 
