@@ -393,3 +393,31 @@ func TestOlderImage(t *testing.T) {
 	}
 	await(t, s)
 }
+
+// A machine that starts with its clock years behind does not make what it uploads then a point of every time that is asked for.
+func TestClockBehind(t *testing.T) {
+	a := newAppliance(t, 29)
+	b := mustDir(t)
+	run := func(clock time.Time) {
+		t.Helper()
+		s := snapshot.New(snapshot.Config{Bucket: b, DB: a.db, Vault: a.vault, Dir: a.dir, Pause: time.Millisecond, Now: func() time.Time { return clock }})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { s.Run(ctx); close(done) }()
+		a.work(t, 3)
+		await(t, s)
+		cancel()
+		<-done
+	}
+	noon := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	var commits []int
+	for _, clock := range []time.Time{noon, noon.Add(time.Hour), noon.Add(2 * time.Hour), noon.AddDate(-10, 0, 0), noon.Add(3 * time.Hour)} {
+		run(clock)
+		commits = append(commits, a.commits)
+	}
+	for i, at := range []time.Time{noon, noon.Add(90 * time.Minute), noon.Add(150 * time.Minute), noon.AddDate(-9, 0, 0), {}} {
+		if got := a.restore(t, b, snapshot.Restoring{At: at}); got != commits[i] {
+			t.Errorf("at %v: restored commit %d, want %d of %v", at, got, commits[i], commits)
+		}
+	}
+}

@@ -18,6 +18,7 @@ type index struct {
 type where struct {
 	pack  ID
 	entry int32
+	seen  bool // by compare
 	print file.Fingerprint
 }
 
@@ -51,7 +52,7 @@ func (x *index) add(p listed, entries []entry, only *listed) {
 			delete(x.where, key)
 			continue
 		}
-		x.where[key] = where{p.ID, int32(i), e.print}
+		x.where[key] = where{pack: p.ID, entry: int32(i), print: e.print}
 		own := &x.packs[len(x.packs)-1]
 		own.bits[i/8] |= 1 << (i % 8)
 		own.live++

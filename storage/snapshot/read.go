@@ -189,6 +189,9 @@ func (s *source) headOf(ctx context.Context, l listed) (h headed) {
 
 // choose returns the newest manifest that has this name, or is not after this time; both may be empty. With skip it goes on where a manifest is damaged, and tells skip
 // of it.
+//
+// A machine that starts with its clock years behind writes manifests that are not after anything. So where the one before is after the time asked for, the search
+// goes on, and the one nearest to that time is right.
 func (r *Reader) choose(ctx context.Context, name string, until time.Time, skip func(error)) (ID, *manifest, error) {
 	ids, _, err := r.src.ids(ctx, prefixManifest, ID{})
 	if err != nil {
@@ -197,16 +200,32 @@ func (r *Reader) choose(ctx context.Context, name string, until time.Time, skip 
 	if len(ids) == 0 {
 		return ID{}, nil, ErrNothing
 	}
+	var at ID
+	var found *manifest
 	for _, id := range slices.Backward(ids) {
 		m, err := r.src.manifest(ctx, id)
+		broken := errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrShort)
 		switch {
-		case skip != nil && (errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrShort)):
+		case broken && found != nil:
+			return at, found, nil
+		case broken && skip != nil:
 			skip(err)
 		case err != nil:
 			return id, nil, err
-		case name == "" && (until.IsZero() || !m.time.After(until)), name != "" && m.point == name:
+		case name == "" && until.IsZero(), name != "" && m.point == name:
 			return id, m, nil
+		case name != "" || m.time.After(until):
+		case found == nil:
+			at, found = id, m
+		default:
+			if m.time.After(found.time) {
+				at, found = id, m
+			}
+			return at, found, nil
 		}
+	}
+	if found != nil {
+		return at, found, nil
 	}
 	if name != "" {
 		return ID{}, nil, fmt.Errorf("%w: no point has the name %q", ErrNothing, name)

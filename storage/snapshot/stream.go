@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -337,17 +336,25 @@ func (w *session) do(what State) {
 
 // compare makes the feed hand out every key of which the bucket has another version.
 func (w *session) compare(ctx context.Context) error {
-	left := maps.Clone(w.index.where)
+	where := w.index.where
 	err := w.cfg.DB.Fingerprints(ctx, func(b file.Bucket, key []byte, print file.Fingerprint, _ int) error {
 		k := mapKey(b, key)
-		if have, ok := left[k]; !ok || have.print != print {
+		have, ok := where[k]
+		if !ok || have.print != print {
 			w.feed.Add(b, key)
 		}
-		delete(left, k)
+		if ok {
+			have.seen = true
+			where[k] = have
+		}
 		return nil
 	})
-	for k := range left {
-		w.feed.Add(file.Bucket(k[0]), []byte(k[1:]))
+	for k, have := range where {
+		if !have.seen {
+			w.feed.Add(file.Bucket(k[0]), []byte(k[1:]))
+		}
+		have.seen = false
+		where[k] = have
 	}
 	return err
 }
