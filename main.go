@@ -236,6 +236,12 @@ func (a *app) runVerb() (err error) {
 		func(store *storage.Store) error {
 			a.showRecovery(store)
 			here.Store, here.Idle = store, true
+			if v, ok := a.command.Verb().(*ingest.Import); ok && v.Format != "ndjson" {
+				var err error
+				if v.Places, err = a.places(dir, ""); err != nil {
+					return err
+				}
+			}
 			return a.command.Run(here)
 		})
 }
@@ -313,6 +319,10 @@ func (a *app) input() (io.ReadCloser, error) {
 			return in, nil
 		}
 		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, "New passphrase", terminal.NoVariables), nil
+	case interface {
+		Open(context.Context, io.Reader) (io.ReadCloser, error)
+	}:
+		return v.Open(a.ctx, os.Stdin)
 	case interface{ Converses() }:
 		if a.asks() {
 			return os.Stdin, nil
@@ -432,7 +442,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 		}
 	}
 	var address atomic.Value // string; set once there is a listener
-	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, snapshots, &address), Logger: a.log})
+	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, snapshots, places, &address), Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -578,7 +588,7 @@ func (r *rooms) maintain(ctx context.Context) {
 }
 
 // inServer runs the verbs that come through the admin socket. The one that asks for health is told where the server listens.
-func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, address *atomic.Value) func(context.Context, *admin.Session) error {
+func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, address *atomic.Value) func(context.Context, *admin.Session) error {
 	return func(ctx context.Context, s *admin.Session) (err error) {
 		defer func() { // a bug in a verb must not stop the counting of visits
 			if recover() != nil {
@@ -587,6 +597,7 @@ func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, address 
 			}
 		}()
 		v := &verbs{}
+		v.Import.Places = places
 		command, err := grammar(v, s.Out).ParseWith(s.Args, s.Settings)
 		if err != nil {
 			return verb.Exit(verb.ExitUsage, err)

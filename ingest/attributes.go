@@ -15,9 +15,15 @@ import (
 
 // attributes returns what a visit that begins with hit is given.
 func (h *Handler) attributes(hit *wire.Hit, from *sender) schema.Attributes {
-	a := h.sources.Attribute(source.ReadTags(hit.Event.Hostname, hit.Query), hit.Referrer)
-	place := h.places.Lookup(from.addr)
-	browser := from.agent(h)
+	from.agent(h)
+	return attributesOf(h.sources, h.places, hit, from)
+}
+
+// attributesOf is the same for live traffic and for logs. The sender's agent is known.
+func attributesOf(sources *source.Table, places *geo.DB, hit *wire.Hit, from *sender) schema.Attributes {
+	a := sources.Attribute(source.ReadTags(hit.Event.Hostname, hit.Query), hit.Referrer)
+	place := places.Lookup(from.addr)
+	browser := from.known
 	return schema.Attributes{
 		schema.Source:         a.Source,
 		schema.Referrer:       a.Referrer,

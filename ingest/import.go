@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"runtime"
 
+	"footfall/ingest/geo"
 	"footfall/ingest/source"
 	"footfall/ingest/wire"
 	"footfall/storage"
@@ -19,12 +20,14 @@ import (
 	"footfall/storage/verb"
 )
 
-// Import is the verb that adds events from a file to a site. Nothing is stored before all lines are read; then either
+// Import is the verb that adds events from files to a site. Nothing is stored before all lines are read; then either
 // all good lines are, or none.
 type Import struct {
-	Site   string `required:"" placeholder:"DOMAIN" help:"Site that gets the events."`
-	Format string `required:"" enum:"ndjson" placeholder:"ndjson" help:"Format of the file: ndjson."`
-	File   string `arg:"" placeholder:"FILE" help:"File to read, - for standard input."`
+	Site   string   `required:"" placeholder:"DOMAIN" help:"Site that gets the events."`
+	Format string   `required:"" enum:"ndjson,combined,common,vhost,caddy,nginx-json,traefik,cloudfront" placeholder:"FORMAT" help:"Format of the files: ndjson, or that of a server's log: combined, common, vhost, caddy, nginx-json, traefik or cloudfront."`
+	Files  []string `arg:"" name:"file" placeholder:"FILE" help:"Files to read, - for standard input. Logs may be many, in any order, and compressed with gzip."`
+	LogFlags
+	Places *geo.DB `kong:"-"` // where the addresses in logs are; nil: as built into the program
 }
 
 // Summary says what an import did.
@@ -35,6 +38,7 @@ type Summary struct {
 	Visitors int64 `json:"visitors"` // summed over the days
 	Days     int64 `json:"days"`
 	Rejected int64 `json:"rejected"` // lines that were left out
+	*LogSummary
 }
 
 // Works says that a process of this verb alone needs its memory for days on their way into the file.
@@ -42,6 +46,9 @@ func (*Import) Works() {}
 
 // Run reads c.In. An import that left lines out ends with verb.ExitPartial.
 func (cmd *Import) Run(c *verb.Context) error {
+	if err := cmd.check(); err != nil {
+		return verb.Exit(verb.ExitUsage, err)
+	}
 	site, calendar, err := findSite(c, cmd.Site)
 	if err != nil {
 		return err
@@ -50,6 +57,20 @@ func (cmd *Import) Run(c *verb.Context) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	if cmd.isLog() {
+		return cmd.runLogs(c, site, calendar, sources)
+	}
+	return importOnce(c, calendar, sources, func(run *importing) error {
+		parts, err := run.read()
+		if err != nil {
+			return err
+		}
+		return run.store(site.ID, parts, nil)
+	})
+}
+
+// importOnce does one import with all the memory there is for them.
+func importOnce(c *verb.Context, calendar *schema.Calendar, sources *source.Table, do func(*importing) error) error {
 	memory, done, err := c.Store.AllWork(c.Context, func() { fmt.Fprintln(c.Err, "waiting for another import to end: one at a time has the memory for it") })
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
@@ -57,12 +78,8 @@ func (cmd *Import) Run(c *verb.Context) error {
 	defer done()
 	run := &importing{c: c, calendar: calendar, sources: sources, memory: memory, rejects: rejects{out: c.Err}, scratch: c.Store.Scratch()}
 	defer run.scratch.Close()
-	parts, err := run.read()
-	if err != nil {
+	if err := do(run); err != nil {
 		return fmt.Errorf("import: %w", err)
-	}
-	if err := run.store(site.ID, parts); err != nil {
-		return fmt.Errorf("import: %w; nothing was stored", err)
 	}
 	run.closing()
 	if n := run.sum.Rejected; n > 0 {
@@ -108,22 +125,28 @@ func (run *importing) workers(least int64) int {
 	return int(max(1, min(int64(runtime.GOMAXPROCS(0)), run.memory/least)))
 }
 
-// read stages all lines.
-func (run *importing) read() ([]part, error) {
-	bar := run.c.Progress("Reading events", inputSize(run.c.In))
-	defer bar.Close()
+// stages returns a stage for each goroutine that reads, and how many blocks may be under way.
+func (run *importing) stages() (stages []*stage, ahead int) {
 	workers := run.workers(4 * int64(blockSize))
-	ahead := workers + 1
+	ahead = workers + 1
 	shared := &staging{
 		calendar: run.calendar, latest: run.c.Now().Add(maxFuture).Unix(), scratch: run.scratch,
 		wordSeed: maphash.MakeSeed(), visitorSeed: maphash.MakeSeed(), nobodySeed: maphash.MakeSeed(),
 	}
 	// Half of the memory is for the days that are built, unless nothing had to be put down.
 	shared.share = int(max(run.memory/2-int64(ahead*blockSize), run.memory/8)) / workers
-	stages := make([]*stage, workers)
-	for i := range stages {
-		stages[i] = newStage(shared)
+	for range workers {
+		stages = append(stages, newStage(shared))
 	}
+	return stages, ahead
+}
+
+// read stages all lines.
+func (run *importing) read() ([]part, error) {
+	bar := run.c.Progress("Reading events", inputSize(run.c.In))
+	defer bar.Close()
+	stages, ahead := run.stages()
+	workers := len(stages)
 	input := newBlockReader(run.c.In, ahead)
 	ended := false
 	next := func() (b block, ok bool) {
@@ -198,10 +221,17 @@ func (s *stage) read(b *block) lines {
 	return out
 }
 
-// store builds the days and commits them all at once.
-func (run *importing) store(site schema.Site, parts []part) (err error) {
+// store builds the days and commits them all at once, with what keep, which may be nil, adds to the import. Where it fails nothing was stored.
+func (run *importing) store(site schema.Site, parts []part, keep func(*storage.Import) error) error {
+	if err := run.build(site, parts, keep); err != nil {
+		return fmt.Errorf("%w; nothing was stored", err)
+	}
+	return nil
+}
+
+func (run *importing) build(site schema.Site, parts []part, keep func(*storage.Import) error) (err error) {
 	dates, rows := stagedDates(parts)
-	if len(dates) == 0 {
+	if len(dates) == 0 && keep == nil {
 		return nil
 	}
 	bar := run.c.Progress("Storing days", int64(len(dates)))
@@ -250,6 +280,9 @@ func (run *importing) store(site schema.Site, parts []part) (err error) {
 		err = d.err
 		return err == nil
 	})
+	if err == nil && keep != nil {
+		err = keep(target)
+	}
 	if err != nil {
 		return err
 	}
@@ -267,6 +300,9 @@ func (run *importing) closing() {
 	}
 	fmt.Fprintf(run.c.Out, "lines     %d\nevents    %d\nvisits    %d\nvisitors  %d\ndays      %d\nrejected  %d\n",
 		run.sum.Lines, run.sum.Events, run.sum.Visits, run.sum.Visitors, run.sum.Days, run.sum.Rejected)
+	if run.sum.LogSummary != nil {
+		run.sum.LogSummary.print(run.c.Out)
+	}
 }
 
 // inputSize returns how many bytes r holds if it is a regular file, −1 otherwise.

@@ -25,6 +25,15 @@ const (
 	// maxShownLines is how many bad lines an import reports one by one, and maxShownReasons how many different reasons it counts after.
 	maxShownLines   = 20
 	maxShownReasons = 50
+	// maxLogPiece is how many bytes of a log go from a command to the verb at once, and maxLogHead how many of its first ones a log is known
+	// by: some lines, whose times and addresses no other log has.
+	maxLogPiece = 64 << 10
+	maxLogHead  = 4 << 10
+	// maxExtension is the longest end of a path that is looked at, its dot included.
+	maxExtension = 12
+	// lateLines is how long after the end of a day lines of it may still be written: servers write when an answer has been sent, some of them in
+	// batches.
+	lateLines = time.Hour
 	// maxFuture is how far ahead of the clock an imported event may be: time zones and clocks differ, by less than a day.
 	maxFuture = 24 * time.Hour
 	// buildingRow is about what a day that is built takes in bytes for each of its events: what is staged of it, its columns, and the columns

@@ -26,7 +26,9 @@ type blockReader struct {
 	rest []byte // of the line under way, in the buffer of the block before
 	err  error  // of r
 	made int    // buffers
-	free chan []byte
+	// ended leaves a last line without an end in rest: who writes the input has not finished it.
+	ended bool
+	free  chan []byte
 }
 
 // blockSize is how many bytes are read and decoded at once: the longest line and its end fit.
@@ -65,7 +67,7 @@ func (r *blockReader) next() block {
 	b := block{first: r.line + 1, buffer: buffer}
 	end := bytes.LastIndexByte(buffer[:n], '\n') + 1
 	switch {
-	case r.err == io.EOF:
+	case r.err == io.EOF && !r.ended:
 		end, r.rest = n, nil
 	case r.err == nil && end == 0:
 		b.long = r.skip(buffer)
@@ -107,8 +109,8 @@ func (r *blockReader) skip(buffer []byte) bool {
 			return true
 		}
 	}
-	if r.err == io.EOF {
+	if r.err == io.EOF && !r.ended {
 		r.line++
 	}
-	return r.err == io.EOF
+	return r.err == io.EOF && !r.ended
 }

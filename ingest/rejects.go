@@ -6,10 +6,12 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // rejects are lines that are left out: the first ones one by one, the rest as counts.
 type rejects struct {
+	name  string    // of the file, where there are several
 	out   io.Writer // gets the first ones as they come; nil keeps them in shown
 	n     int64
 	shown []reject
@@ -17,19 +19,41 @@ type rejects struct {
 }
 
 type reject struct {
-	line   uint64
-	reason string
+	line    uint64
+	column  int // 0 is unknown
+	reason  string
+	example string // what the line looks like, may be empty
 }
 
-func (r *rejects) add(line uint64, reason string) {
+func (l *reject) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "line %d", l.line)
+	if l.column > 0 {
+		fmt.Fprintf(&b, ", column %d", l.column)
+	}
+	fmt.Fprintf(&b, ": %s", l.reason)
+	if l.example != "" {
+		fmt.Fprintf(&b, "; the line is like %s", l.example)
+	}
+	return b.String()
+}
+
+func (r *rejects) add(line uint64, reason string) { r.put(reject{line: line, reason: reason}) }
+
+// full reports whether rejects are only counted from here on.
+func (r *rejects) full() bool { return r.n >= maxShownLines }
+
+func (r *rejects) put(l reject) {
 	switch {
-	case r.n >= maxShownLines:
-		r.count(reason, 1)
+	case r.full():
+		r.count(l.reason, 1)
 		return
+	case r.out != nil && r.name != "":
+		fmt.Fprintf(r.out, "%s: %s\n", r.name, &l)
 	case r.out != nil:
-		fmt.Fprintf(r.out, "line %d: %s\n", line, reason)
+		fmt.Fprintln(r.out, &l)
 	default:
-		r.shown = append(r.shown, reject{line, reason})
+		r.shown = append(r.shown, l)
 	}
 	r.n++
 }
@@ -48,7 +72,7 @@ func (r *rejects) count(reason string, n int64) {
 // merge adds rejects of later lines.
 func (r *rejects) merge(later *rejects) {
 	for _, l := range later.shown {
-		r.add(l.line, l.reason)
+		r.put(l)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(later.more)) {
 		r.count(reason, later.more[reason])

@@ -99,15 +99,20 @@ func (s *stage) add(n uint64, line []byte) error {
 		}
 		e.props = append(e.props, stagedProp{key, v.values[key].code(s.wordSeed, p.Value)})
 	}
-	d := s.day(l.Time)
+	s.put(n, l.Time)
+	return nil
+}
+
+// put adds the event to its day.
+func (s *stage) put(n uint64, unix int64) {
+	d := s.day(unix)
 	before := cap(d.bytes)
 	d.bytes = binary.AppendUvarint(d.bytes, n-d.line)
-	d.bytes = binary.AppendVarint(d.bytes, l.Time-s.begin-d.second)
-	d.bytes = e.append(d.bytes)
-	d.line, d.second = n, l.Time-s.begin
+	d.bytes = binary.AppendVarint(d.bytes, unix-s.begin-d.second)
+	d.bytes = s.event.append(d.bytes)
+	d.line, d.second = n, unix-s.begin
 	d.rows++
 	s.held += cap(d.bytes) - before
-	return nil
 }
 
 var errFuture = errors.New("time: more than a day in the future")
@@ -126,10 +131,7 @@ func (s *stage) visitor(line uint64, name []byte) uint64 {
 
 // day returns the local day of a time.
 func (s *stage) day(unix int64) *stagedDay {
-	if unix < s.begin || unix >= s.end {
-		s.date = s.calendar.Date(unix)
-		s.begin, s.end = s.calendar.Start(s.date).Unix(), s.calendar.Start(s.date+1).Unix()
-	}
+	s.locate(unix)
 	d := s.days[s.date]
 	if d == nil {
 		d = &stagedDay{}
@@ -137,6 +139,14 @@ func (s *stage) day(unix int64) *stagedDay {
 		s.held += dayBytes
 	}
 	return d
+}
+
+// locate sets date, begin and end to those of a time.
+func (s *stage) locate(unix int64) {
+	if unix < s.begin || unix >= s.end {
+		s.date = s.calendar.Date(unix)
+		s.begin, s.end = s.calendar.Start(s.date).Unix(), s.calendar.Start(s.date+1).Unix()
+	}
 }
 
 // spill puts everything down if it is more than the stage may hold, or if there is anything and must is set.

@@ -170,7 +170,7 @@ func TestImport(t *testing.T) {
 	in.WriteString(`{"time":"2026-07-01T12:00:01Z","name":"last, without a line end"}`)
 
 	r := run{json: true}
-	err := r.do(s, strings.NewReader(in.String()), &ingest.Import{Site: "www.Example.com", Format: "ndjson", File: "-"})
+	err := r.do(s, strings.NewReader(in.String()), &ingest.Import{Site: "www.Example.com", Format: "ndjson", Files: []string{"-"}})
 	if verb.Code(err) != verb.ExitPartial || err.Error() != "import: 34 of 41 lines were left out, the rest is stored" {
 		t.Errorf("got %v, exit %d", err, verb.Code(err))
 	}

@@ -59,6 +59,7 @@ const (
 	typeWatch
 	typeScratch
 	typeLayer
+	typeBookmark
 )
 
 const valueVersion = 1

@@ -61,6 +61,8 @@ func (s *Store) loadCatalog(ctx context.Context) error {
 		switch {
 		case len(key) == 12 && binary.BigEndian.Uint32(key) == importMark:
 			return s.dropImport(ctx, key, value)
+		case isBookmark(key):
+			return nil // an import asks for them
 		case len(key) == 9:
 			return s.loadDrops(key, value)
 		case len(key) != 8:

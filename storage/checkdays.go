@@ -55,6 +55,14 @@ func (c *checker) catalog() error {
 		case len(key) == 12 && binary.BigEndian.Uint32(key) == importMark:
 			_, err := c.s.markedDays(key, value)
 			return c.fault(dataName+", catalog", doOpen, err)
+		case isBookmark(key):
+			return c.confirm(dayKeyOf(key), doDay, c.bookmark(key, value), func() error {
+				value, err := c.s.db.Get(file.Catalog, key)
+				if err != nil || value == nil {
+					return err
+				}
+				return c.bookmark(key, value)
+			})
 		case len(key) != 8 && len(key) != 9:
 			return c.fault(dataName+", catalog", doOpen, fmt.Errorf("%w: key of %d bytes", ErrDamaged, len(key)))
 		}
@@ -67,6 +75,11 @@ func (c *checker) catalog() error {
 		})
 	})
 	return c.fault(dataName, doRestore, err)
+}
+
+func (c *checker) bookmark(key, value []byte) error {
+	_, err := c.s.openBookmark(key, value)
+	return err
 }
 
 // entry opens an entry of a day: its header, or what was dropped on it.

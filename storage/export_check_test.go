@@ -49,10 +49,12 @@ func (s *Store) EachPlain(ctx context.Context, fn func(b file.Bucket, key, plain
 				kind = typeHeader
 			case len(key) == 9:
 				kind = typeDrops
+			case isBookmark(key):
+				kind = typeBookmark
 			default:
 				kind = typeImport
 			}
-			if kind == typeJournal || kind == typeHeader || kind == typeChunk {
+			if kind == typeJournal || kind == typeHeader || kind == typeChunk || kind == typeBookmark {
 				var err error
 				if sealer, err = s.vault.Site(dayKeyOf(key).site); err != nil {
 					return err

@@ -27,6 +27,7 @@ type Import struct {
 	days   map[schema.Date]*publication        // nil while it is being sealed
 	folded map[schema.Date]map[schema.ID]int64 // values for which a day had no room
 	err    error                               // of an Add that failed: some of its day may be in the file, so nothing can be committed
+	kept   map[uint32][]byte                   // bookmarks, sealed
 }
 
 // Import begins an import. Errors: ErrNoSite, ErrSiteBusy.
@@ -137,6 +138,11 @@ func (im *Import) Commit(ctx context.Context) error {
 		Write: func(tx *file.Tx) error {
 			for _, p := range im.days {
 				if err := p.swap(tx); err != nil {
+					return err
+				}
+			}
+			for number, value := range im.kept {
+				if err := tx.Put(file.Catalog, bookmarkKey(im.site, number), value); err != nil {
 					return err
 				}
 			}

@@ -20,5 +20,7 @@ const (
 	maxMS        = 2_592_000_000 // milliseconds of engagement: 30 days and more are a broken clock
 	maxAmount    = 40            // characters of a revenue amount: more digits than any sum of money has
 	maxParts     = 256           // parts of a multipart body
+	maxAddr      = 64            // bytes of an address with its port and zone
+	maxShape     = 160           // bytes shown of what a line that cannot be read looks like: as much as fits on two lines of a terminal
 	maxDepth     = 32            // nesting of JSON: nothing deeper than two levels is ever used
 )

@@ -1,4 +1,4 @@
-// Package wire reads what is sent to be counted: the body of an Events API request and a line of NDJSON. It knows the
+// Package wire reads what is sent to be counted: the body of an Events API request, a line of NDJSON and a line of a server's log. It knows the
 // formats and their limits, no HTTP and no storage; it never panics, and what it allocates is bounded by what it is given.
 package wire
 

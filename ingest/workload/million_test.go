@@ -154,7 +154,7 @@ func importMillion(t *testing.T, dir, lines string) *storage.Store {
 	defer f.Close()
 	c := runContext(s)
 	c.In = f
-	if err := (&ingest.Import{Site: "example.com", Format: "ndjson", File: "-"}).Run(c); err != nil {
+	if err := (&ingest.Import{Site: "example.com", Format: "ndjson", Files: []string{"-"}}).Run(c); err != nil {
 		t.Fatal(err)
 	}
 	return s
