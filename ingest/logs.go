@@ -52,6 +52,13 @@ func (s *LogSummary) print(w io.Writer) {
 	}
 }
 
+// Help tells how logs are read.
+func (*Import) Help() string {
+	return "All lines are read before anything is stored; then all good ones are, or none. A bad line is left out, shown or counted, and makes the exit code 3. " +
+		"Logs: of each log only what is new is counted, however it is named by now; days that are not over wait for the next import. " +
+		"Addresses and User-Agents never leave memory. The formats are in docs/import-export.md."
+}
+
 func (cmd *Import) isLog() bool { return cmd.Format != "ndjson" && cmd.Format != "" }
 
 // check refuses what does not go together.

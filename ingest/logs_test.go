@@ -2,12 +2,14 @@ package ingest_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"footfall/ingest"
@@ -360,5 +363,43 @@ func TestImportLogFollow(t *testing.T) {
 	}
 	if _, _, err := importLogs(t, s, noon, &ingest.Import{Files: []string{filepath.Join(t.TempDir(), "nowhere")}}, nil); !strings.Contains(err.Error(), "nowhere: no such file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A request in a log and the same request to the live endpoint become the same event, but for what only one of them knows.
+func TestImportLogAsLive(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), func() time.Time { return noon })
+	defer mustClose(t, s)
+	mustSite(t, s, "example.com", "Europe/Berlin")
+	handler := mustHandler(t, s, func() time.Time { return noon })
+	var log strings.Builder
+	n := 0
+	for _, agent := range []string{logFirefox, logPhone, logGoogle, "curl/8.5.0", "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Mobile Safari/537.36"} {
+		for _, referrer := range []string{"", "https://www.google.com/search?q=x", "https://chatgpt.com/", "https://example.com/inside", "nonsense"} {
+			for _, target := range []string{"/", "/a%20b/?utm_source=newsletter&utm_medium=email", "/?gclid=1", "/x?ref=hn", "/%C3%BC "} {
+				n++
+				target = strings.TrimSpace(target)
+				addr := fmt.Sprintf("8.8.%d.%d", n/200, n%200)
+				r := httptest.NewRequest("POST", "/api/event", strings.NewReader(fmt.Sprintf(`{"n":"pageview","d":"example.com","u":%q,"r":%q}`, "https://example.com"+target, referrer)))
+				r.Header.Set("User-Agent", agent)
+				r.Header.Set("X-Forwarded-For", addr)
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				if w.Code != 202 {
+					t.Fatal(w.Code, w.Body)
+				}
+				log.WriteString(combined(noon, addr, "GET "+target+" HTTP/1.1", 200, cmp.Or(referrer, "-"), agent))
+			}
+		}
+	}
+	live := exported(t, s)
+	again := mustOpen(t, t.TempDir(), func() time.Time { return noon })
+	defer mustClose(t, again)
+	mustSite(t, again, "example.com", "Europe/Berlin")
+	if _, notes, err := importLogs(t, again, noon.AddDate(0, 0, 2), &ingest.Import{Files: []string{"-"}}, strings.NewReader(log.String())); err != nil {
+		t.Fatal(err, notes)
+	}
+	if d := gocmp.Diff(live, exported(t, again)); d != "" || len(live) != n*4/5 {
+		t.Errorf("%d visitors: %s", len(live), d)
 	}
 }
