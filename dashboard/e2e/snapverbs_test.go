@@ -189,13 +189,18 @@ func TestSnapshotDamaged(t *testing.T) {
 	if err != nil || len(packs) < 2 {
 		t.Fatalf("packs: %v, %v", packs, err)
 	}
-	pack := packs[1] // that of the event, or one before it
-	for _, p := range packs {
-		if filepath.Base(p) < "00000002" {
-			continue
+	size := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		pack = p
-		break
+		return info.Size()
+	}
+	pack := "" // the largest of the server's: the event is in it
+	for _, p := range packs {
+		if filepath.Base(p) > "00000002" && (pack == "" || size(p) > size(pack)) {
+			pack = p
+		}
 	}
 	content, err := os.ReadFile(pack)
 	if err != nil {
