@@ -22,8 +22,9 @@ const tempDir = ".tmp"
 // Dir is a [Bucket] in a directory: an object is a file, a slash in its name a directory. Files of other names are not its business. A
 // process that dies leaves at most a file in .tmp, which the next one removes after an hour.
 type Dir struct {
-	path  string
-	sweep sync.Once // before the first Put: who only reads changes nothing
+	path   string
+	opened fs.FileInfo // to tell it from an empty place where a disk was mounted
+	sweep  sync.Once   // before the first Put: who only reads changes nothing
 
 	mu      sync.Mutex      // guards all below
 	asks    *linked         // nil until asked
@@ -47,7 +48,7 @@ func OpenDir(path string) (*Dir, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("open bucket: %s is no directory", path)
 	}
-	return &Dir{path: path, durable: map[string]bool{path: true}}, nil
+	return &Dir{path: path, opened: info, durable: map[string]bool{path: true}}, nil
 }
 
 // Put implements [Bucket]: a temporary file is written and synced, gets its name, and the directory is synced.
@@ -57,6 +58,9 @@ func (d *Dir) Put(ctx context.Context, name string, body []byte, mode Mode) erro
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := d.mounted(); err != nil {
+		return d.failed("put", name, err)
 	}
 	d.sweep.Do(d.removeLeftovers)
 	temp, err := d.writeTemp(body)
@@ -88,6 +92,16 @@ func (d *Dir) Put(ctx context.Context, name string, body []byte, mode Mode) erro
 	}
 	if err != nil {
 		return d.failed("put", name, err)
+	}
+	return nil
+}
+
+// mounted returns an error if the path leads elsewhere than when it was opened: a disk that is unmounted leaves a directory behind that takes files too.
+func (d *Dir) mounted() error {
+	if now, err := os.Stat(d.path); err != nil {
+		return err
+	} else if !os.SameFile(now, d.opened) {
+		return fmt.Errorf("%s is not the directory that it was: mount its disk again, or restart the server if this is the right one", d.path)
 	}
 	return nil
 }

@@ -133,3 +133,36 @@ func TestDirForeignFiles(t *testing.T) {
 		}
 	}
 }
+
+// A disk that is unmounted leaves an empty directory at its place: what is written there is on the wrong disk, and is gone when it is mounted again.
+func TestDirIsAnotherOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mount")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b, err := objstore.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(t.Context(), "a", []byte("1"), objstore.Create); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+"-unmounted"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(t.Context(), "b", []byte("2"), objstore.Create); !errors.Is(err, objstore.ErrTemporary) {
+		t.Errorf("got %v", err)
+	}
+	if left, _ := os.ReadDir(path); len(left) > 0 {
+		t.Errorf("%v was written", left)
+	}
+	if err := errors.Join(os.Remove(path), os.Rename(path+"-unmounted", path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(t.Context(), "b", []byte("2"), objstore.Create); err != nil {
+		t.Errorf("mounted again: %v", err)
+	}
+}
