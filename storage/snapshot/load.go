@@ -3,7 +3,6 @@ package snapshot
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -191,7 +190,7 @@ func (s *source) whole(ctx context.Context, l listed) (p whole) {
 
 // unsound tells whether an object is not what it should be, and says so.
 func (s *Stream) unsound(err error) bool {
-	if errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrNotFound) || errors.Is(err, objstore.ErrShort) {
+	if broken(err) {
 		s.cfg.Log.Error("an object of a snapshot is damaged: what it held is uploaded again", "error", err)
 		return true
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/storage/file"
+	"footfall/storage/objstore"
 	"footfall/storage/seal"
 )
 
@@ -18,6 +19,15 @@ var ErrDamaged = errors.New("snapshot: an object is damaged")
 func damaged(name, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrDamaged, name, fmt.Sprintf(format, args...))
 }
+
+// spoilt tells whether err says that an object is there and not what it should be.
+func spoilt(err error) bool { return errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrShort) }
+
+// broken tells the same of one that is not there either.
+func broken(err error) bool { return spoilt(err) || errors.Is(err, objstore.ErrNotFound) }
+
+// unlinked is the error of a pack that names another one before it than there is.
+func unlinked(id ID) error { return damaged(id.pack(), "it does not follow the pack before it") }
 
 // Types of sealed objects; with their names they bind an object to its place. Buckets of the data file begin at 1, and objects are in none.
 const (

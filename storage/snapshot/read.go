@@ -204,11 +204,10 @@ func (r *Reader) choose(ctx context.Context, name string, until time.Time, skip 
 	var found *manifest
 	for _, id := range slices.Backward(ids) {
 		m, err := r.src.manifest(ctx, id)
-		broken := errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrShort)
 		switch {
-		case broken && found != nil:
+		case spoilt(err) && found != nil:
 			return at, found, nil
-		case broken && skip != nil:
+		case spoilt(err) && skip != nil:
 			skip(err)
 		case err != nil:
 			return id, nil, err

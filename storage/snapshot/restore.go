@@ -188,7 +188,7 @@ func (r *Reader) plan(ctx context.Context, job *Restoring) (*restoring, error) {
 	w.plan, w.sums, w.rep.Point = m, m.sums, m.summary(id)
 	if job.Point == "" {
 		w.tail, err = r.tail(ctx, id, job.At)
-		if err != nil && (!job.Salvage || !errors.Is(err, ErrDamaged) && !errors.Is(err, objstore.ErrShort)) {
+		if err != nil && (!job.Salvage || !spoilt(err)) {
 			return nil, err
 		}
 		if job.Salvage {
@@ -220,7 +220,7 @@ func (w *restoring) shorten(ctx context.Context) error {
 	for i, l := range w.tail.packs {
 		f := w.fetch(ctx, part{l, true})
 		if f.err == nil && f.head.prev != last {
-			f.err = damaged(l.ID.pack(), "it does not follow the pack before it")
+			f.err = unlinked(l.ID)
 		}
 		if f.err != nil && (!broken(f.err) || errors.Is(f.err, objstore.ErrNotFound)) { // it was pruned: all begins anew
 			return f.err
@@ -323,7 +323,7 @@ func (w *restoring) apply(ctx context.Context) error {
 	err := inOrder(ctx, parts, w.fetch, func(p part, f *fetched) error {
 		if f.err == nil && p.tail {
 			if f.head.prev != last {
-				f.err = damaged(p.ID.pack(), "it does not follow the pack before it")
+				f.err = unlinked(p.ID)
 			}
 			last = f.sum
 		}
@@ -365,7 +365,7 @@ func (w *restoring) fetch(ctx context.Context, l part) *fetched {
 // one writes the entries of a pack that count.
 func (w *restoring) one(ctx context.Context, f *fetched) error {
 	if f.err != nil {
-		if !w.job.Salvage || !errors.Is(f.err, ErrDamaged) && !errors.Is(f.err, objstore.ErrShort) {
+		if !w.job.Salvage || !spoilt(f.err) {
 			return f.err // a pack that was there a moment ago was pruned: all begins anew
 		}
 		if f.tail { // what changed later may rest on it

@@ -107,11 +107,6 @@ func (v *verification) judge(name string, points []Point, err error) error {
 	return nil
 }
 
-// broken tells whether err says that an object is not what it should be, or not there.
-func broken(err error) bool {
-	return errors.Is(err, ErrDamaged) || errors.Is(err, objstore.ErrNotFound) || errors.Is(err, objstore.ErrShort)
-}
-
 func (v *verification) run(ctx context.Context) (err error) {
 	if v.low, err = v.src.low(ctx); err != nil {
 		if err := v.judge(nameLow, nil, err); err != nil {
@@ -309,7 +304,7 @@ func (v *verification) data(ctx context.Context) error {
 		case p.err == nil:
 			sums[l.ID] = p.sum
 			if prev, ok := sums[ID{l.ID.Epoch, l.ID.Seq - 1}]; ok && prev != p.prev || l.ID.Seq == 1 && p.prev != (hash{}) {
-				p.err = damaged(l.ID.pack(), "it does not follow the pack before it")
+				p.err = unlinked(l.ID)
 			}
 		}
 		v.rep.Read++

@@ -19,20 +19,12 @@ func (*SnapshotCost) Help() string {
 
 // Run measures the server's bucket.
 func (v *SnapshotCost) Run(c *Context) error {
-	if c.Store.Snapshots() == nil {
-		return errNoStream
-	}
-	return v.tell(c, c.Store.Snapshots().Reader())
+	return served(c, v.tell)
 }
 
 // RunIdle measures a bucket.
 func (v *SnapshotCost) RunIdle(c *Context, _ string, key storage.Key) error {
-	reader, _, err := v.reader(c, key)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	return v.tell(c, reader)
+	return v.alone(c, key, v.tell)
 }
 
 func (v *SnapshotCost) tell(c *Context, reader *snapshot.Reader) error {

@@ -100,21 +100,12 @@ func (*SnapshotList) Help() string {
 
 // Run lists the points of the server's bucket.
 func (v *SnapshotList) Run(c *Context) error {
-	stream := c.Store.Snapshots()
-	if stream == nil {
-		return errNoStream
-	}
-	return v.print(c, stream.Reader())
+	return served(c, v.print)
 }
 
 // RunIdle lists the points of a bucket.
 func (v *SnapshotList) RunIdle(c *Context, _ string, key storage.Key) error {
-	reader, _, err := v.reader(c, key)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	return v.print(c, reader)
+	return v.alone(c, key, v.print)
 }
 
 func (v *SnapshotList) print(c *Context, reader *snapshot.Reader) error {
@@ -143,6 +134,25 @@ func (f *FromFlags) reader(c *Context, key storage.Key) (*snapshot.Reader, strin
 	}
 	reader, err := snapshot.Open(c.Context, bucket, key)
 	return reader, from, inBucket(from, err)
+}
+
+// alone has do read a bucket with nothing but a key.
+func (f *FromFlags) alone(c *Context, key storage.Key, do func(*Context, *snapshot.Reader) error) error {
+	reader, _, err := f.reader(c, key)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return do(c, reader)
+}
+
+// served has do read the bucket that a server streams to.
+func served(c *Context, do func(*Context, *snapshot.Reader) error) error {
+	stream := c.Store.Snapshots()
+	if stream == nil {
+		return errNoStream
+	}
+	return do(c, stream.Reader())
 }
 
 // place names the bucket for an error.

@@ -48,20 +48,12 @@ func (*SnapshotVerify) Help() string {
 
 // Run verifies the server's bucket.
 func (v *SnapshotVerify) Run(c *Context) error {
-	if c.Store.Snapshots() == nil {
-		return errNoStream
-	}
-	return v.verify(c, c.Store.Snapshots().Reader())
+	return served(c, v.verify)
 }
 
 // RunIdle verifies a bucket.
 func (v *SnapshotVerify) RunIdle(c *Context, _ string, key storage.Key) error {
-	reader, _, err := v.reader(c, key)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	return v.verify(c, reader)
+	return v.alone(c, key, v.verify)
 }
 
 func (v *SnapshotVerify) verify(c *Context, reader *snapshot.Reader) error {
