@@ -201,12 +201,8 @@ func (s *stage) read(b *block) lines {
 		out.add(b.first, fmt.Sprintf("longer than %d bytes", wire.MaxLine))
 	}
 	for n, rest := b.first, b.bytes; len(rest) > 0 && out.err == nil; n++ {
-		line := rest
-		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-			line, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
-		}
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
+		rest = after
 		if line = bytes.TrimRight(line, "\r"); len(line) == 0 {
 			continue
 		}

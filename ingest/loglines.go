@@ -93,12 +93,8 @@ func (s *logStage) read(b *logBlock) logLines {
 	}
 	at := b.begin
 	for n, rest := b.first, b.bytes; len(rest) > 0 && out.err == nil; n++ {
-		line := rest
-		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-			line, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
-		}
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
+		rest = after
 		if at < b.was.from {
 			out.known++
 		} else {

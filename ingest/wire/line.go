@@ -257,20 +257,13 @@ func (l *Line) time(v value, escaped bool) (int64, error) {
 	return at, nil
 }
 
-// clock reads 15:04:05Z as seconds.
+// clock reads 15:04:05Z as seconds. A leap second is none of a day here.
 func clock(b []byte) (int64, bool) {
-	if len(b) != len("15:04:05Z") || b[2] != ':' || b[5] != ':' || b[8] != 'Z' {
+	if len(b) != len("15:04:05Z") || b[8] != 'Z' {
 		return 0, false
 	}
-	var n [3]int64
-	for i := range n {
-		tens, units := b[3*i]-'0', b[3*i+1]-'0'
-		if tens > 9 || units > 9 {
-			return 0, false
-		}
-		n[i] = int64(tens)*10 + int64(units)
-	}
-	return n[0]*3600 + n[1]*60 + n[2], n[0] < 24 && n[1] < 60 && n[2] < 60
+	second, ok := clockOf(b)
+	return second, ok && b[6] != '6'
 }
 
 func lineInteger(v value, most int64) (int64, error) {

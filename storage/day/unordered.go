@@ -127,7 +127,7 @@ func (u *unordered) add(v *View) error {
 		if len(into.words) == 0 {
 			into.words = slices.Clip(t.Words)
 		} else {
-			codes = renumberedAs(merge(&into.words, t.Words), codes)
+			codes = pick(merge(&into.words, t.Words), codes)
 		}
 		into.codes.appendAll(codes)
 		v.yield(id)
@@ -148,7 +148,7 @@ func (u *unordered) add(v *View) error {
 		for _, r := range s.Rows {
 			into.Rows = append(into.Rows, firstRow+r)
 		}
-		into.Codes = append(into.Codes, renumberedAs(merge(&into.Words, s.Words), s.Codes)...)
+		into.Codes = append(into.Codes, pick(merge(&into.Words, s.Words), s.Codes)...)
 	}
 	return nil
 }
@@ -170,12 +170,4 @@ func merge(words *[]string, other []string) []uint32 {
 		to[i] = c
 	}
 	return to
-}
-
-func renumberedAs(to, codes []uint32) []uint32 {
-	out := make([]uint32, len(codes))
-	for i, c := range codes {
-		out[i] = to[c]
-	}
-	return out
 }
