@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"math"
 	"net/netip"
 	"net/url"
 	"os"
@@ -195,7 +193,7 @@ func fail(asJSON bool, err error) int {
 
 // runVerb runs a verb where the data is: in the server that has it open, else here.
 func (a *app) runVerb() (err error) {
-	in, err := a.input()
+	in, err := a.command.Input(a.ctx, os.Stdin, os.Stderr, a.asks())
 	if err != nil {
 		return err
 	}
@@ -254,27 +252,6 @@ func (a *app) dir(preset string) string {
 	return preset
 }
 
-// limitMemory decides how much memory may be used, in bytes: what --memory says, else Go's own GOMEMLIMIT, else what suits the machine.
-// The collector is told, unless it was told already.
-func (a *app) limitMemory() (total int64, err error) {
-	told := debug.SetMemoryLimit(-1)
-	switch {
-	case a.opt.Memory > 0 && a.opt.Memory < memory.Least:
-		return 0, verb.Exit(verb.ExitUsage, fmt.Errorf("--memory %s is too little: %s is the least that works", a.opt.Memory, memory.Size(memory.Least)))
-	case a.opt.Memory > 0:
-		total, a.memory = int64(a.opt.Memory), "--memory"
-	case told < math.MaxInt64:
-		total, a.memory = told, "GOMEMLIMIT"
-	default:
-		total, a.memory = memory.Default(os.DirFS("/"))
-	}
-	if told == math.MaxInt64 {
-		debug.SetMemoryLimit(total)
-	}
-	a.memory = fmt.Sprintf("%s (%s)", memory.Size(total), a.memory)
-	return total, nil
-}
-
 // open opens the store and says in an error what to do about it.
 func (a *app) open(dir string, create bool) (*storage.Store, error) {
 	key, err := a.opt.Find(a.command, dir, a.passphrase)
@@ -290,10 +267,11 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 	a.key = key.Source
 	defer clear(key.Passphrase)
 	defer clear(key.Typed)
-	total, err := a.limitMemory()
+	total, from, err := memory.Limit(a.opt.Memory, os.DirFS("/"))
 	if err != nil {
-		return nil, err
+		return nil, verb.Exit(verb.ExitUsage, err)
 	}
+	a.memory = fmt.Sprintf("%s (%s)", memory.Size(total), from)
 	divide := memory.Divide
 	if _, ok := a.command.Verb().(interface{ Works() }); ok {
 		divide = memory.DivideForWork
@@ -307,39 +285,6 @@ func (a *app) open(dir string, create bool) (*storage.Store, error) {
 		return nil, fmt.Errorf("%w: name the right one with --key-file or --passphrase-file", err)
 	}
 	return store, err
-}
-
-// input opens what the verb reads: a file, standard input, or a password.
-func (a *app) input() (io.ReadCloser, error) {
-	switch v := a.command.Verb().(type) {
-	case interface{ AsksPassword() string }:
-		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, v.AsksPassword(), os.LookupEnv), nil
-	case interface{ Input() io.ReadCloser }:
-		if in := v.Input(); in != nil {
-			return in, nil
-		}
-		return terminal.NewPassword(a.ctx, os.Stdin, os.Stderr, "New passphrase", terminal.NoVariables), nil
-	case interface {
-		Open(context.Context, io.Reader) (io.ReadCloser, error)
-	}:
-		return v.Open(a.ctx, os.Stdin)
-	case interface{ Converses() }:
-		if a.asks() {
-			return os.Stdin, nil
-		}
-	}
-	switch path := a.command.File(); path {
-	case "":
-		return io.NopCloser(strings.NewReader("")), nil
-	case "-":
-		return os.Stdin, nil
-	default:
-		f, err := os.Open(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, verb.Exit(verb.ExitMissing, err)
-		}
-		return f, err
-	}
 }
 
 // asks reports whether somebody at a terminal sees the output and can answer.
@@ -527,6 +472,7 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
 	r.count()
+	r.metrics.Store(store)
 	r.metrics.Snapshots(store, snapshots)
 	if demo {
 		r.traffic = workload.Demo()
@@ -534,37 +480,14 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.
 	return r, err
 }
 
-// count shows the counters of ingestion, and what the store holds in memory, among the metrics.
+// count shows the counters of ingestion among the metrics.
 func (r *rooms) count() {
-	held := func(part func(storage.Memory) int64) func() float64 {
-		return func() float64 { return float64(part(r.store.Memory())) }
-	}
-	r.metrics.Gauge("memory_budget_bytes", "Memory that may be used: --memory.", held(func(m storage.Memory) int64 { return m.Total }))
-	r.metrics.Gauge("memory_cache_bytes", "Decoded columns of sealed days.", held(func(m storage.Memory) int64 { return m.CacheUsed }))
-	r.metrics.Gauge("memory_open_days_bytes", "Days that still grow.", held(func(m storage.Memory) int64 { return m.OpenDaysUsed }))
-	r.metrics.Gauge("memory_work_bytes", "Days on their way into the file.", held(func(m storage.Memory) int64 { return m.WorkUsed }))
-	r.metrics.Gauge("data_file_bytes", "Bytes of the data file.", func() float64 { return float64(r.store.Stats().Size) })
-	r.metrics.Gauge("data_file_free_bytes", "Bytes of it that hold nothing.", func() float64 { s := r.store.Stats(); return float64(s.Free + s.Tail) })
-	r.metrics.Gauge("disk_full", "1 while events are refused since the disk is full.", func() float64 {
-		if errors.Is(r.store.Healthy(), storage.ErrFull) {
-			return 1
-		}
-		return 0
-	})
-	r.metrics.Counter("slow_reads_total", "Reads of the data file that took more than a second.", func() float64 { return float64(r.store.Stats().Slow) })
 	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
 	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
 	r.metrics.Counters("events_dropped_total", "Events not counted, by reason.", "reason", func() map[string]float64 {
 		counts := map[string]float64{}
 		for reason, n := range r.ingest.Snapshot().Dropped {
 			counts[string(reason)] = float64(n)
-		}
-		return counts
-	})
-	r.metrics.Counters("values_folded_total", "Values counted as (other): their day had too many different ones.", "dimension", func() map[string]float64 {
-		counts := map[string]float64{}
-		for dimension, n := range r.store.FoldedSince() {
-			counts[dimension] = float64(n)
 		}
 		return counts
 	})

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,26 @@ func Default(root fs.FS) (bytes int64, from string) {
 		return Least, fmt.Sprintf("the least that works, more than %s", from)
 	}
 	return bytes, from
+}
+
+// Limit returns how much memory may be used, in bytes, and who says so: asked, which is the flag --memory, unless it is 0; else Go's own
+// GOMEMLIMIT; else Default. The collector is told, unless it was told already. The error says that asked is too little.
+func Limit(asked Size, root fs.FS) (total int64, from string, err error) {
+	told := debug.SetMemoryLimit(-1)
+	switch {
+	case asked > 0 && asked < Least:
+		return 0, "", fmt.Errorf("--memory %s is too little: %s is the least that works", asked, Size(Least))
+	case asked > 0:
+		total, from = int64(asked), "--memory"
+	case told < math.MaxInt64:
+		total, from = told, "GOMEMLIMIT"
+	default:
+		total, from = Default(root)
+	}
+	if told == math.MaxInt64 {
+		debug.SetMemoryLimit(total)
+	}
+	return total, from, nil
 }
 
 func share(of int64, part float64) int64 { return int64(float64(of) * part) }
