@@ -155,7 +155,7 @@ type Counts struct {
 
 type counters struct {
 	accepted, refused atomic.Int64
-	dropped           [len(shield.Reasons)]atomic.Int64
+	dropped, siteless [len(shield.Reasons)]atomic.Int64 // siteless are those of dropped that have no site
 }
 
 // Snapshot returns the counts so far.
@@ -167,10 +167,25 @@ func (h *Handler) Snapshot() Counts {
 	return c
 }
 
+// Explain returns the line that explains a reason, "" for one that this version does not know.
+func (h *Handler) Explain(reason string) string { return shield.Reason(reason).Help() }
+
+// Siteless returns how many of Counts.Dropped belong to no site, by reason.
+func (h *Handler) Siteless() map[string]int64 {
+	counts := map[string]int64{}
+	for i := range shield.Reasons {
+		counts[string(shield.Reasons[i].Reason)] = h.counters.siteless[i].Load()
+	}
+	return counts
+}
+
 // drop counts a hit that is not stored. A site of 0 is none.
 func (h *Handler) drop(site schema.Site, d schema.Date, reason shield.Reason) {
 	if i := reason.Index(); i >= 0 {
 		h.counters.dropped[i].Add(1)
+		if site == 0 {
+			h.counters.siteless[i].Add(1)
+		}
 	}
 	if site != 0 {
 		h.store.Dropped(site, d, string(reason))

@@ -1,5 +1,6 @@
 // The server's JSON, and the only place that fetches it.
 
+import type { Day } from "./dates.ts";
 import type { ApiFilter } from "./filters.ts";
 import type { Column } from "./metrics.ts";
 
@@ -62,11 +63,17 @@ export interface Result {
 
 export interface Reason {
   reason: string;
+  /** A clause that explains it, "" where the server knows none. */
+  help: string;
   count: number;
+  /** By day, where there are any. */
+  days?: Record<Day, number>;
 }
 
 /** Left is what was not counted, by reason, and how many values of a dimension are counted as "(other)". */
 export interface Left {
+  /** Events of the period that are counted. */
+  counted: number;
   reasons: Reason[];
   other: { dimension: string; count: number }[];
 }
@@ -83,6 +90,17 @@ export interface Snapshots {
   proven: string | null;
   seconds: number;
   failed: string | null;
+}
+
+/** Siteless is what came since the server started and belongs to no site. */
+export interface Siteless {
+  since: string;
+  reasons: Reason[];
+}
+
+export interface System {
+  snapshots: Snapshots | null;
+  siteless: Siteless;
 }
 
 /** ApiError carries the server's own words; status 0 means that no answer came. */
@@ -126,7 +144,7 @@ function errorText(answer: unknown): string | undefined {
 const at = (domain: string, verb: string): string => `sites/${encodeURIComponent(domain)}/${verb}`;
 
 export const getState = (): Promise<AppState> => call("GET", "state");
-export const getSnapshots = async (): Promise<Snapshots | null> => (await call<{ snapshots: Snapshots | null }>("GET", "system")).snapshots;
+export const getSystem = (): Promise<System> => call("GET", "system");
 export const setup = (token: string, email: string, password: string): Promise<AppState> => call("POST", "setup", { token, email, password });
 export const login = (email: string, password: string): Promise<unknown> => call("POST", "login", { email, password });
 export const logout = (): Promise<unknown> => call("POST", "logout", {});

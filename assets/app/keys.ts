@@ -58,7 +58,7 @@ function press(key: string): boolean {
     if (nth.domain !== domain.value) go(sitePath(nth.domain));
     return true;
   }
-  return site.value !== undefined && !view.value.install && pressOnDashboard(key);
+  return site.value !== undefined && view.value.page === undefined && pressOnDashboard(key);
 }
 
 function pressOnDashboard(key: string): boolean {

@@ -11,6 +11,10 @@ import { isMetric, type Metric } from "./metrics.ts";
 import { type Choice, type Interval, intervals, type PeriodKey, periods } from "./periods.ts";
 import { isReport, type PanelKey, panelKeys, panels, type ReportKey, reportOf } from "./reports.ts";
 
+export type SitePage = "install" | "rules";
+
+const sitePages: readonly SitePage[] = ["install", "rules"];
+
 export interface View {
   /** Undefined is the site's default. */
   period: PeriodKey | undefined;
@@ -26,8 +30,8 @@ export interface View {
   tabs: Record<PanelKey, ReportKey>;
   /** The panel whose Details are open. */
   details: PanelKey | undefined;
-  /** Whether the page that explains the snippet is wanted. */
-  install: boolean;
+  /** The page of the site that is wanted in place of its numbers: the snippet, or the rules of what is counted. */
+  page: SitePage | undefined;
 }
 
 /** maxFilters bounds what a pasted address can ask of the server. */
@@ -62,7 +66,7 @@ export function parseView(search: string): View {
       devices: tab("devices", get("devices")),
     },
     details,
-    install: get("view") === "install",
+    page: sitePages.find((p) => p === get("view")),
   };
 }
 
@@ -106,7 +110,7 @@ export function formatView(v: View): string {
   if (!v.compare) put("compare", "off");
   for (const p of panelKeys) if (v.tabs[p] !== panels[p].normal) put(p, v.tabs[p]);
   put("details", v.details);
-  if (v.install) put("view", "install");
+  put("view", v.page);
   return parts.length > 0 ? "?" + parts.join("&") : "";
 }
 

@@ -71,6 +71,7 @@ type Config struct {
 	Version string
 	// Snapshots are those of the server, nil if it streams none.
 	Snapshots *verb.Streaming
+	Filter    Filter           // nil: none, whose reasons are not explained
 	Logger    *slog.Logger     // nil is slog.Default
 	Now       func() time.Time // nil is time.Now
 }
@@ -82,6 +83,8 @@ type API struct {
 	auth      *auth.Auth
 	version   string
 	snapshots *verb.Streaming
+	filter    Filter
+	started   time.Time
 	log       *slog.Logger
 	now       func() time.Time
 }
@@ -94,7 +97,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Filter, cfg.Now(), cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.

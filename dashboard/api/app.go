@@ -1,11 +1,9 @@
 package api
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"footfall/dashboard/auth"
@@ -153,46 +151,6 @@ func (a *API) status(_ http.ResponseWriter, _ *http.Request, site account.Site) 
 
 func (a *API) current(_ http.ResponseWriter, _ *http.Request, site account.Site) (any, error) {
 	return map[string]int{"visitors": a.store.Current(site.ID, a.now())}, nil
-}
-
-type reasonAnswer struct {
-	Reason string `json:"reason"`
-	Count  int64  `json:"count"`
-}
-
-// foldedAnswer is how many values of a dimension are counted as day.Other.
-type foldedAnswer struct {
-	Dimension string `json:"dimension"`
-	Count     int64  `json:"count"`
-}
-
-// filtered tells how much was not counted and why, and which values are not told apart.
-func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
-	values := r.URL.Query()
-	from, err1 := schema.ParseDate(values.Get("from"))
-	to, err2 := schema.ParseDate(values.Get("to"))
-	if err1 != nil || err2 != nil {
-		return nil, refuse("The parameters `from` and `to` must be dates written YYYY-MM-DD.")
-	}
-	reasons := []reasonAnswer{}
-	for reason, days := range a.store.DropCounts(site.ID, min(from, to), max(from, to)) {
-		sum := reasonAnswer{Reason: reason}
-		for _, n := range days {
-			sum.Count += n
-		}
-		if sum.Count > 0 {
-			reasons = append(reasons, sum)
-		}
-	}
-	slices.SortFunc(reasons, func(x, y reasonAnswer) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
-	})
-	other := []foldedAnswer{}
-	for dimension, n := range a.store.Folded(site.ID, min(from, to), max(from, to)) {
-		other = append(other, foldedAnswer{dimension, n})
-	}
-	slices.SortFunc(other, func(x, y foldedAnswer) int { return cmp.Compare(x.Dimension, y.Dimension) })
-	return map[string]any{"reasons": reasons, "other": other}, nil
 }
 
 // queryApp answers the queries of one page in one request.

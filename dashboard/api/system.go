@@ -10,6 +10,7 @@ import (
 // systemAnswer tells those who may change something how the server is doing beside counting.
 type systemAnswer struct {
 	Snapshots *snapshotsAnswer `json:"snapshots"` // null: none are streamed
+	Siteless  sitelessAnswer   `json:"siteless"`
 }
 
 type snapshotsAnswer struct {
@@ -28,7 +29,7 @@ func (a *API) system(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, auth.ErrAnonymous)
 		return
 	}
-	var answer systemAnswer
+	answer := systemAnswer{Siteless: a.siteless()}
 	if a.snapshots != nil {
 		s := a.snapshots.Summary()
 		answer.Snapshots = &snapshotsAnswer{State: string(s.State), Restorable: known(s.Restorable), Settled: s.Settled, Problem: s.Late, Fenced: s.Fenced(),

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"footfall/ingest/shield"
 	"footfall/ingest/source"
 	"footfall/storage"
 	"footfall/storage/account"
@@ -82,7 +84,27 @@ func (g *Generator) Fill(ctx context.Context, store *storage.Store, names *sourc
 	if err != nil {
 		return 0, fmt.Errorf("fill demo site: %w", err)
 	}
+	for date := first; date <= today; date++ {
+		for reason, n := range g.dropped(date) {
+			store.Dropped(site.ID, date, string(reason), n)
+		}
+	}
 	return events, nil
+}
+
+// dropped returns how much is not counted on a day, so that the panel of it has something to show: robots every day and in two waves, as
+// when a new crawler finds a site, and spam now and then.
+func (g *Generator) dropped(date schema.Date) map[shield.Reason]int {
+	r := rand.New(rand.NewPCG(g.seed, uint64(date)))
+	some := func(share float64) int { return int(float64(g.perDay) * share * (0.6 + 0.8*r.Float64())) }
+	counts := map[shield.Reason]int{shield.Bot: some(0.05), shield.NoVisit: some(0.002)}
+	if wave := date % 90; wave < 5 {
+		counts[shield.Bot] += some(0.2)
+	}
+	if r.IntN(4) == 0 {
+		counts[shield.SpamReferrer] = some(0.01)
+	}
+	return counts
 }
 
 func (g *Generator) fill(ctx context.Context, store *storage.Store, site account.Site, names *source.Table, first schema.Date, now time.Time, bar verb.Bar) (events int, err error) {

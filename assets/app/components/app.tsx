@@ -76,7 +76,7 @@ function SitePage() {
       </main>
     );
   }
-  if (s && (s.events === 0 || view.value.install)) return <Install site={at} />;
+  if (s && (s.events === 0 || view.value.page === "install")) return <Install site={at} />;
   return <Dashboard site={at} />;
 }
 

@@ -1,17 +1,16 @@
 // The dashboard of one site.
 
-import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { getFiltered, type Left, type Site } from "../api.ts";
-import { fullNumber } from "../format.ts";
+import { useRef } from "preact/hooks";
+import type { Site } from "../api.ts";
 import { view } from "../router.ts";
 import { useRefresh } from "../refresh.ts";
-import { loadStatus, range, say, status, today } from "../session.ts";
+import { loadStatus, status, today } from "../session.ts";
 import { includesToday, panelRows, reload, slots } from "../slots.ts";
 import { type PanelKey, panelKeys } from "../reports.ts";
 import { Cards } from "./cards.tsx";
 import { Chart } from "./chart.tsx";
 import { Details } from "./details.tsx";
+import { Filtered } from "./filtered.tsx";
 import { Chips, FilterButton } from "./filterbar.tsx";
 import { Panel } from "./panel.tsx";
 import { PeriodPicker } from "./period.tsx";
@@ -44,7 +43,7 @@ export function Dashboard({ site }: { site: Site }) {
       <div class="panels">
         {panelKeys.map((p, i) => <Panel key={p} panel={p} room={room[i >> 1]!} />)}
       </div>
-      <NotCounted site={site} />
+      <Filtered site={site} />
       {details && <Details key={details + view.value.tabs[details]} panel={details} />}
     </main>
   );
@@ -73,42 +72,5 @@ function Top() {
       <Cards />
       <Chart />
     </section>
-  );
-}
-
-const plain: Record<string, string> = { bot: "bots", spam: "referrer spam", rate_limit: "too many at once", datacenter: "data centres" };
-
-/** named is the word for values of a dimension: "event:page" is "pages". */
-const named = (dimension: string): string => (dimension === "event:props" ? "properties" : `${dimension.replace(/^\w+:/, "").replaceAll("_", " ")}s`);
-
-/** NotCounted says what was left out, by reason, and what was counted without its value, for those who ask. */
-function NotCounted({ site }: { site: Site }) {
-  const open = useSignal(false);
-  const answer = useSignal<Left | string | undefined>(undefined);
-  const { first, last } = range.value;
-  useEffect(() => {
-    if (!open.value) return;
-    let gone = false;
-    getFiltered(site.domain, first, last).then(
-      (r) => { if (!gone) answer.value = r; },
-      (err: unknown) => { if (!gone) answer.value = say(err); },
-    );
-    return () => { gone = true; };
-  }, [open.value, site.domain, first, last]);
-  const a = answer.value;
-  return (
-    <details class="not-counted" onToggle={(e) => (open.value = e.currentTarget.open)} data-testid="not-counted">
-      <summary>What was not counted?</summary>
-      {a === undefined && <p class="hint">One moment…</p>}
-      {typeof a === "string" && <p class="hint">{a}</p>}
-      {typeof a === "object" && (a.reasons.length === 0 ? <p class="hint">Nothing was dropped in this period.</p> : (
-        <ul>{a.reasons.map((r) => <li key={r.reason}>{fullNumber(r.count)} {plain[r.reason] ?? r.reason.replaceAll("_", " ")}</li>)}</ul>
-      ))}
-      {typeof a === "object" && a.other.length > 0 && (
-        <p class="hint" data-testid="other-values">
-          Counted as “(other)”, because a day had too many different ones: {a.other.map((o) => `${fullNumber(o.count)} ${named(o.dimension)}`).join(", ")}.
-        </p>
-      )}
-    </details>
   );
 }

@@ -49,7 +49,7 @@ function Switcher() {
           ))}
           <hr />
           {sites.length > 1 && <MenuItem hint="0" onSelect={() => { close(); go("/"); }}>All sites</MenuItem>}
-          <MenuItem onSelect={() => { close(); show({ install: true, details: undefined }); }}>Tracking snippet</MenuItem>
+          <MenuItem onSelect={() => { close(); show({ page: "install", details: undefined }); }}>Tracking snippet</MenuItem>
           <MenuItem onSelect={() => { close(); go("/", "?new=1"); }}><Plus /> Add a site</MenuItem>
         </>
       )}

@@ -1,11 +1,13 @@
 // How to get the script onto a site, and the wait for its first visit.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Site } from "../api.ts";
+import { fullNumber } from "../format.ts";
 import { follow, go, sitePath } from "../router.ts";
 import { loadStatus, status } from "../session.ts";
 import { Check, Copy } from "./icons.tsx";
+import { loadSystem, system } from "./system.tsx";
 
 const pollMs = 2000;
 
@@ -67,10 +69,17 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
+/** astray is how many events came for sites that are not set up here. */
+const astray = (): number | undefined => system.value?.siteless.reasons.find((r) => r.reason === "not_found")?.count ?? (system.value ? 0 : undefined);
+
 function Waiting({ site }: { site: Site }) {
+  const before = useRef(astray());
+  const now = astray();
+  before.current ??= now;
+  const meanwhile = (now ?? 0) - (before.current ?? 0);
   useEffect(() => {
     const poll = async () => {
-      await loadStatus(site.domain);
+      await Promise.all([loadStatus(site.domain), loadSystem()]);
       // The first visit turns this page into the dashboard.
       if (status.value?.domain === site.domain && status.value.events > 0) go(sitePath(site.domain), "", "replace");
     };
@@ -83,6 +92,11 @@ function Waiting({ site }: { site: Site }) {
         <span class="pulse" aria-hidden="true" />
         Waiting for the first visit…
       </p>
+      {meanwhile > 0 && (
+        <p class="astray" role="status" data-testid="astray">
+          Meanwhile {meanwhile === 1 ? "an event came for a site that is" : `${fullNumber(meanwhile)} events came for sites that are`} not set up here. Is the page's <code>data-domain</code> spelt <code>{site.domain}</code>?
+        </p>
+      )}
       <details class="help">
         <summary>Nothing happens?</summary>
         <ul>

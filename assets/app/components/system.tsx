@@ -2,19 +2,19 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { getSnapshots, type Snapshots } from "../api.ts";
+import { getSystem, type Snapshots, type System } from "../api.ts";
 import { moment } from "../format.ts";
 import { useRefresh } from "../refresh.ts";
 import { app, say } from "../session.ts";
 
 const refreshMs = 60_000;
 
-const snapshots = signal<Snapshots | null>(null);
+export const system = signal<System | null>(null);
 
-async function load(): Promise<void> {
+export async function loadSystem(): Promise<void> {
   if (!app.value?.user) return; // a demo has none
   try {
-    snapshots.value = await getSnapshots();
+    system.value = await getSystem();
   } catch (err) {
     say(err); // what was known stays: the server may be restarting
   }
@@ -22,9 +22,9 @@ async function load(): Promise<void> {
 
 /** SnapshotBanner shows what keeps snapshots from being made. It also fetches what SnapshotLine shows. */
 export function SnapshotBanner() {
-  useEffect(() => void load(), [app.value?.user?.email]);
-  useRefresh(() => void load(), refreshMs);
-  const s = snapshots.value;
+  useEffect(() => void loadSystem(), [app.value?.user?.email]);
+  useRefresh(() => void loadSystem(), refreshMs);
+  const s = system.value?.snapshots;
   if (!s?.problem) return null;
   return (
     <div class="alarm" role="alert" data-testid="snapshot-banner">
@@ -42,7 +42,7 @@ const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.s
 
 /** SnapshotLine says up to when the data could be restored, and when that was last proven. */
 export function SnapshotLine() {
-  const s = snapshots.value;
+  const s = system.value?.snapshots;
   if (!s) return null;
   return <p class="menu-head faint" data-testid="snapshot-line">{sayRestorable(s)}; {sayProven(s)}</p>;
 }

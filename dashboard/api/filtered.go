@@ -1,0 +1,123 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"footfall/storage/account"
+	"footfall/storage/query"
+	"footfall/storage/schema"
+)
+
+// Filter tells of what ingestion does not count. It is safe for concurrent use.
+type Filter interface {
+	// Explain returns a clause about a reason, "" for one that it does not know.
+	Explain(reason string) string
+	// Siteless returns, by reason, how many requests since the start belong to no site: they name one that is not set up here, or are no
+	// events. A reason without any may be missing.
+	Siteless() map[string]int64
+}
+
+// filteredAnswer says how much of what came is not counted.
+type filteredAnswer struct {
+	Counted int64          `json:"counted"` // events of the period
+	Reasons []reasonAnswer `json:"reasons"` // the commonest first
+	Other   []foldedAnswer `json:"other"`
+}
+
+// reasonAnswer is what is not counted for one reason.
+type reasonAnswer struct {
+	Reason string                `json:"reason"`
+	Help   string                `json:"help"` // empty for a reason that this version does not know
+	Count  int64                 `json:"count"`
+	Days   map[schema.Date]int64 `json:"days,omitempty"` // those with any
+}
+
+// foldedAnswer is how many values of a dimension are counted as day.Other.
+type foldedAnswer struct {
+	Dimension string `json:"dimension"`
+	Count     int64  `json:"count"`
+}
+
+// sitelessAnswer is what came since the start and belongs to no site. The names that were sent are not kept.
+type sitelessAnswer struct {
+	Since   time.Time      `json:"since"`
+	Reasons []reasonAnswer `json:"reasons"`
+}
+
+// filtered tells how much was not counted and why, and which values are not told apart.
+func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site) (any, error) {
+	values := r.URL.Query()
+	from, err1 := schema.ParseDate(values.Get("from"))
+	to, err2 := schema.ParseDate(values.Get("to"))
+	if err1 != nil || err2 != nil {
+		return nil, refuse("The parameters `from` and `to` must be dates written YYYY-MM-DD.")
+	}
+	from, to = min(from, to), max(from, to)
+	calendar, err := site.Calendar()
+	if err != nil {
+		return nil, err
+	}
+	counted, err := a.store.Query(r.Context(), query.Query{Site: site.ID, Calendar: calendar, Range: query.Days(from, to, calendar), Metrics: []query.Metric{query.Events}})
+	if err != nil {
+		return nil, fmt.Errorf("count events: %w", err)
+	}
+	answer := filteredAnswer{Reasons: a.reasons(a.store.DropCounts(site.ID, from, to)), Other: []foldedAnswer{}}
+	for _, row := range counted.Rows {
+		answer.Counted += int64(row.Metrics[0].Number)
+	}
+	for dimension, n := range a.store.Folded(site.ID, from, to) {
+		answer.Other = append(answer.Other, foldedAnswer{dimension, n})
+	}
+	slices.SortFunc(answer.Other, func(x, y foldedAnswer) int { return cmp.Compare(x.Dimension, y.Dimension) })
+	return answer, nil
+}
+
+// reasons puts counts by reason and day into order.
+func (a *API) reasons(counts map[string]map[schema.Date]int64) []reasonAnswer {
+	list := []reasonAnswer{}
+	for reason, days := range counts {
+		one := reasonAnswer{Reason: reason, Help: a.explain(reason), Days: days}
+		for _, n := range days {
+			one.Count += n
+		}
+		if one.Count > 0 {
+			list = append(list, one)
+		}
+	}
+	sortReasons(list)
+	return list
+}
+
+func sortReasons(list []reasonAnswer) {
+	slices.SortFunc(list, func(x, y reasonAnswer) int {
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
+	})
+}
+
+func (a *API) explain(reason string) string {
+	if a.filter == nil {
+		return ""
+	}
+	return a.filter.Explain(reason)
+}
+
+// siteless tells what belongs to no site.
+func (a *API) siteless() sitelessAnswer {
+	answer := sitelessAnswer{Since: a.started.UTC().Truncate(time.Second), Reasons: []reasonAnswer{}}
+	if a.filter == nil {
+		return answer
+	}
+	counts := a.filter.Siteless()
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[reason]; n > 0 {
+			answer.Reasons = append(answer.Reasons, reasonAnswer{Reason: reason, Help: a.explain(reason), Count: n})
+		}
+	}
+	sortReasons(answer.Reasons)
+	return answer
+}
