@@ -155,14 +155,14 @@ type Counts struct {
 
 type counters struct {
 	accepted, refused atomic.Int64
-	dropped, siteless [len(shield.Reasons)]atomic.Int64 // siteless are those of dropped that have no site
+	dropped, siteless [len(schema.Reasons)]atomic.Int64 // siteless are those of dropped that have no site
 }
 
 // Snapshot returns the counts so far.
 func (h *Handler) Snapshot() Counts {
-	c := Counts{h.counters.accepted.Load(), h.counters.refused.Load(), make(map[shield.Reason]int64, len(shield.Reasons))}
-	for i := range shield.Reasons {
-		c.Dropped[shield.Reasons[i].Reason] = h.counters.dropped[i].Load()
+	c := Counts{h.counters.accepted.Load(), h.counters.refused.Load(), make(map[shield.Reason]int64, len(schema.Reasons))}
+	for i := range schema.Reasons {
+		c.Dropped[schema.Reasons[i].Reason] = h.counters.dropped[i].Load()
 	}
 	return c
 }
@@ -173,8 +173,8 @@ func (h *Handler) Explain(reason string) string { return shield.Reason(reason).H
 // Siteless returns how many of Counts.Dropped belong to no site, by reason.
 func (h *Handler) Siteless() map[string]int64 {
 	counts := map[string]int64{}
-	for i := range shield.Reasons {
-		counts[string(shield.Reasons[i].Reason)] = h.counters.siteless[i].Load()
+	for i := range schema.Reasons {
+		counts[string(schema.Reasons[i].Reason)] = h.counters.siteless[i].Load()
 	}
 	return counts
 }

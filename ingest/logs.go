@@ -12,7 +12,6 @@ import (
 	"os"
 	"time"
 
-	"footfall/ingest/shield"
 	"footfall/ingest/source"
 	"footfall/ingest/wire"
 	"footfall/storage/account"
@@ -45,7 +44,7 @@ func (s *LogSummary) print(w io.Writer) {
 			fmt.Fprintf(w, "skipped   %d: %s\n", n, skip.help)
 		}
 	}
-	for _, r := range shield.Reasons {
+	for _, r := range schema.Reasons {
 		if n := s.Dropped[string(r.Reason)]; n > 0 {
 			fmt.Fprintf(w, "dropped   %d: %s\n", n, r.Help)
 		}

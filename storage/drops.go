@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,8 +21,17 @@ type drops struct {
 	mu      sync.Mutex // guards all below
 	sites   map[schema.Site][]drop
 	reasons []string // by their numbers
+	numbers map[string]uint16
+	words   int // reasons that are no rules
 	dirty   map[dayKey]bool
 }
+
+// What begins a reason that is more than the word: events that a rule in watch mode has let through, by what would have been the reason; and those that
+// a rule was about, by its number, whatever its mode.
+const (
+	watchPrefix = "watch:"
+	rulePrefix  = "rule:"
+)
 
 // drop is how many events of a day were not counted for one reason. Those of a site are sorted by day and reason: sixteen bytes each,
 // since hundreds of sites have some on every day of every year.
@@ -45,21 +55,52 @@ func (d *drops) between(site schema.Site, first, last schema.Date) []drop {
 
 // Dropped counts n events of a site that were not counted. Reasons are a fixed set of words.
 func (s *Store) Dropped(site schema.Site, date schema.Date, reason string, n int) {
-	d := &s.drops
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	s.drops.mu.Lock()
+	defer s.drops.mu.Unlock()
+	s.drops.addLocked(site, date, reason, n)
+}
+
+// Ruled counts n events of a site that a rule was about: not counted for this reason or, where the rule only watches, counted all the same. Rule 0 is
+// what holds where the site has no rule.
+func (s *Store) Ruled(site schema.Site, date schema.Date, reason string, rule uint64, watches bool, n int) {
+	s.drops.mu.Lock()
+	defer s.drops.mu.Unlock()
+	if watches {
+		reason = watchPrefix + reason
+	}
+	s.drops.addLocked(site, date, reason, n)
+	if rule != 0 {
+		s.drops.addLocked(site, date, rulePrefix+strconv.FormatUint(rule, 10), n)
+	}
+}
+
+// number returns the number of a reason, or gives it one if there is room.
+func (d *drops) number(reason string) (number uint16, ok bool) {
+	if number, ok = d.numbers[reason]; ok {
+		return number, true
+	}
+	isRule := strings.HasPrefix(reason, rulePrefix)
+	if isRule && len(d.reasons)-d.words >= maxRuleCounts || !isRule && d.words >= maxDropReasons {
+		return 0, false
+	}
+	if !isRule {
+		d.words++
+	}
+	number = uint16(len(d.reasons))
+	d.reasons = append(d.reasons, reason)
+	d.numbers[reason] = number
+	return number, true
+}
+
+func (d *drops) addLocked(site schema.Site, date schema.Date, reason string, n int) {
 	if d.sites == nil {
-		d.sites, d.dirty = map[schema.Site][]drop{}, map[dayKey]bool{}
+		d.sites, d.dirty, d.numbers = map[schema.Site][]drop{}, map[dayKey]bool{}, map[string]uint16{}
 	}
-	number := slices.Index(d.reasons, reason)
-	if number < 0 {
-		if len(d.reasons) >= maxDropReasons {
-			return
-		}
-		number = len(d.reasons)
-		d.reasons = append(d.reasons, reason)
+	number, ok := d.number(reason)
+	if !ok {
+		return
 	}
-	one := drop{date, uint16(number), int64(n)}
+	one := drop{date, number, int64(n)}
 	all := d.sites[site]
 	if i, known := slices.BinarySearchFunc(all, one, drop.compare); known {
 		all[i].n += int64(n)
@@ -71,18 +112,40 @@ func (s *Store) Dropped(site schema.Site, date schema.Date, reason string, n int
 
 // DropCounts returns how many events of a site were not counted from first to last, by reason and day.
 func (s *Store) DropCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64 {
-	s.drops.mu.Lock()
-	defer s.drops.mu.Unlock()
+	return s.drops.counts(site, first, last, func(reason string) (string, bool) { return reason, !strings.Contains(reason, ":") })
+}
+
+// WatchCounts returns how many events of a site from first to last were counted although a rule in watch mode was about them, by what would have been
+// the reason, and day.
+func (s *Store) WatchCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64 {
+	return s.drops.counts(site, first, last, func(reason string) (string, bool) { return strings.CutPrefix(reason, watchPrefix) })
+}
+
+// RuleCounts returns how many events of a site from first to last a rule was about, by rule and day.
+func (s *Store) RuleCounts(site schema.Site, first, last schema.Date) map[uint64]map[schema.Date]int64 {
+	out := map[uint64]map[schema.Date]int64{}
+	for number, days := range s.drops.counts(site, first, last, func(reason string) (string, bool) { return strings.CutPrefix(reason, rulePrefix) }) {
+		if rule, err := strconv.ParseUint(number, 10, 64); err == nil {
+			out[rule] = days
+		}
+	}
+	return out
+}
+
+// counts returns counts by what which makes of their reasons, and day.
+func (d *drops) counts(site schema.Site, first, last schema.Date, which func(reason string) (name string, ok bool)) map[string]map[schema.Date]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	out := map[string]map[schema.Date]int64{}
-	for _, d := range s.drops.between(site, first, last) {
-		reason := s.drops.reasons[d.reason]
-		if strings.HasPrefix(reason, foldPrefix) {
+	for _, one := range d.between(site, first, last) {
+		name, ok := which(d.reasons[one.reason])
+		if !ok {
 			continue
 		}
-		if out[reason] == nil {
-			out[reason] = map[schema.Date]int64{}
+		if out[name] == nil {
+			out[name] = map[schema.Date]int64{}
 		}
-		out[reason][d.date] = d.n
+		out[name][one.date] = one.n
 	}
 	return out
 }

@@ -122,4 +122,8 @@ const (
 
 	// maxDropReasons different reasons are counted, dimensions with folded values among them; the program has fewer, so more is a fault.
 	maxDropReasons = 64
+
+	// maxRuleCounts rules have counts of their own, by which a person judges them; sixteen bytes for each day on which one had anything to do. Of more
+	// rules only the reasons are counted.
+	maxRuleCounts = 10_000
 )

@@ -10,7 +10,9 @@
 //	Days     site u32, date u32, generation u32,    a chunk of day.Seal                                the site's key
 //	         chunk u32
 //	Catalog  site u32, date u32                     version, generation u32, header of day.Seal        the site's key
-//	Catalog  site u32, date u32, 1                  version, counts of dropped events by reason        the rest key
+//	Catalog  site u32, date u32, 1                  version, counts of dropped events by reason;       the rest key
+//	                                                "watch:" reason and "rule:" number are counts of
+//	                                                rules, "other:" dimension of folded values
 //	Catalog  ff ff ff ff, site u32, 0 u32           version, date and generation of each day an        the rest key
 //	                                                import has written and not yet made visible
 //	Meta     1                                      version, bucket and key of the last entry that a   the rest key

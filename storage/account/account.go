@@ -1,12 +1,12 @@
-// Package account is the book of sites, people, login sessions and tokens, and of who destroyed data. All but the last is small: it is
+// Package account is the book of sites and their rules, people, login sessions and tokens, and of who destroyed data. All but the last is small: it is
 // read into memory at Open, answers from there without locks, and changes by one durable commit at a time.
 //
 // # Format
 //
 // Every record is one value in the bucket file.Accounts.
 //
-//	key     1 byte   kind: 1 counters, 2 site, 3 user, 4 token, 5 session
-//	        8 bytes  number, big-endian (counters 0, site, user), or
+//	key     1 byte   kind: 1 counters, 2 site, 3 user, 4 token, 5 session, 6 rule of a site
+//	        8 bytes  number, big-endian (counters 0, site, user, rule), or
 //	        16 bytes the first half of the record's hash (token, session)
 //	value   1 byte   version, 1; 2 for a site with changes of its time zone
 //	        n bytes  the record as JSON, sealed by the rest key and bound to bucket, key, kind and version

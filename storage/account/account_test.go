@@ -412,6 +412,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 0, 0, 1}, []byte(`{"id":1,"domain":"example.org","timezone":"Etc/UTC"}`))
 	f.Add([]byte{1}, []byte(`{}`))
 	f.Add([]byte{5, 0}, []byte(`null`))
+	f.Add([]byte{6, 0, 0, 0, 0, 0, 0, 0, 1}, []byte(`{"id":1,"site":1,"kind":"page","value":"/a","mode":"drop","by":"user 1","time":"2026-07-01T10:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, key, plain []byte) {
 		if err := account.Decode(key, plain); err != nil && !errors.Is(err, account.ErrDamaged) {
 			t.Errorf("got %v", err)

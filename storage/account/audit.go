@@ -12,7 +12,7 @@ import (
 	"footfall/storage/seal"
 )
 
-// Entry is a line of the audit log: somebody destroyed data, or had it destroyed from now on, or changed the keys. It says how much, and
+// Entry is a line of the audit log: somebody destroyed data, had it destroyed from now on, changed the keys, or what is counted. It says how much, and
 // nothing of what it was.
 type Entry struct {
 	Number uint64      `json:"number"`
@@ -24,21 +24,25 @@ type Entry struct {
 	Days   int         `json:"days"`   // that were changed or went
 	Events int64       `json:"events"` // that went, engagement left out
 	// Retention is the number of days kept from now on, 0 for all, where that was changed.
-	Retention *int `json:"retention,omitempty"`
-	Slot      *int `json:"slot,omitempty"` // of the key that was added, removed or made anew, or that a rotation kept
+	Retention *int   `json:"retention,omitempty"`
+	Rule      uint64 `json:"rule,omitempty"` // that was added, changed or removed
+	Slot      *int   `json:"slot,omitempty"` // of the key that was added, removed or made anew, or that a rotation kept
 }
 
 // What an Entry may say was done.
 const (
-	DidDelete    = "delete events"
-	DidReset     = "reset site"
-	DidRemove    = "remove site"
-	DidRetention = "set retention"
-	DidAddKey    = "add key"
-	DidRemoveKey = "remove key"
-	DidRecovery  = "new recovery key"
-	DidRotate    = "rotate keys"
-	DidRestore   = "restore snapshot" // what was done after its point is not in this list
+	DidDelete     = "delete events"
+	DidReset      = "reset site"
+	DidRemove     = "remove site"
+	DidRetention  = "set retention"
+	DidAddKey     = "add key"
+	DidRemoveKey  = "remove key"
+	DidRecovery   = "new recovery key"
+	DidRotate     = "rotate keys"
+	DidAddRule    = "add rule"
+	DidChangeRule = "change rule"
+	DidRemoveRule = "remove rule"
+	DidRestore    = "restore snapshot" // what was done after its point is not in this list
 )
 
 const kindEntry = 1

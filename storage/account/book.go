@@ -24,6 +24,7 @@ const (
 	kindUser
 	kindToken
 	kindSession
+	kindRule
 )
 
 // versionChanges is the version of a site with changes of its time zone: a program that does not know them would place its days, and
@@ -39,6 +40,7 @@ type counters struct {
 	Site  schema.Site `json:"site"`
 	User  uint64      `json:"user"`
 	Token uint64      `json:"token"`
+	Rule  uint64      `json:"rule,omitempty"`
 }
 
 // state is one version of the book. It never changes once it is published; a change clones the maps it touches.
@@ -50,6 +52,7 @@ type state struct {
 	emails   map[string]uint64
 	tokens   map[[32]byte]Token
 	sessions map[[32]byte]Session
+	rules    map[schema.Site]*Rules
 }
 
 func newState() *state {
@@ -57,6 +60,7 @@ func newState() *state {
 		sites: map[schema.Site]Site{}, domains: map[string]schema.Site{},
 		users: map[uint64]User{}, emails: map[string]uint64{},
 		tokens: map[[32]byte]Token{}, sessions: map[[32]byte]Session{},
+		rules: map[schema.Site]*Rules{},
 	}
 }
 
@@ -79,6 +83,9 @@ func Open(db *file.DB, rest *seal.Sealer) (*Book, error) {
 	err := db.Scan(context.Background(), file.Accounts, nil, func(key, value []byte) error { return b.load(s, key, value) })
 	if err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	for _, rules := range s.rules {
+		slices.SortFunc(rules.list, byKind)
 	}
 	b.now.Store(s)
 	return b, nil
@@ -138,6 +145,18 @@ func (s *state) decode(key, plain []byte) error {
 		err = json.Unmarshal(plain, &v)
 		s.sessions[v.Hash] = v
 		home = hashKey(kindSession, v.Hash)
+	case kindRule:
+		var v Rule
+		if err = json.Unmarshal(plain, &v); err == nil {
+			if _, known := v.Kind.Info(); !known {
+				err = fmt.Errorf("a rule about %q", v.Kind)
+			}
+		}
+		if s.rules[v.Site] == nil {
+			s.rules[v.Site] = &Rules{}
+		}
+		s.rules[v.Site].list = append(s.rules[v.Site].list, v) // Open sorts them
+		home = numberKey(kindRule, v.ID)
 	default:
 		return fmt.Errorf("%w: kind %d is not known", ErrDamaged, key[0])
 	}

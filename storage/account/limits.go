@@ -19,6 +19,25 @@ const (
 	MinRetention = 7
 	MaxRetention = 36_525
 
+	// Rules of one site. Who blocks more single addresses than this is better served by networks; addresses are found by halving, so a
+	// list as long as that costs an event a few nanoseconds more. Countries: all there are, and then some. Pages and hosts are compared one by one
+	// for each event: a hundred cost some microseconds at worst, and with * a handful says what a hundred would.
+	MaxAddressRules = 1_000
+	MaxCountryRules = 300
+	MaxPageRules    = 100
+	MaxHostRules    = 100
+
+	// MaxPattern is how many characters the pattern of a page has at most, and MaxNote a note: a line in a list.
+	MaxPattern = 250
+	MaxNote    = 200
+
+	// DefaultAddressRate is how many events a minute of one address are let through where a site says nothing else. It is made for a school behind
+	// one address: a thousand people who each open a page every twenty seconds, with the report of their time on the one before. No person comes near it,
+	// and a program that wants to be seen in the numbers is stopped long before it fills the disk.
+	DefaultAddressRate = 6_000
+	// MaxRate is more than one machine of the kind this is made for takes; a limit above it limits nothing.
+	MaxRate = 10_000_000
+
 	// MaxEntries of the audit log are kept. People delete by hand: this is years of it, in two megabytes.
 	MaxEntries = 10_000
 )

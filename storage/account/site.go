@@ -147,7 +147,7 @@ func (b *Book) SetTimezone(ctx context.Context, id schema.Site, first schema.Dat
 	return site, nil
 }
 
-// DeleteSite takes the site out of the book. Its data and its key are the caller's to destroy.
+// DeleteSite takes the site and its rules out of the book. Its data and its key are the caller's to destroy.
 func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -159,6 +159,10 @@ func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	c.next.sites = without(c.next.sites, id)
 	c.next.domains = without(c.next.domains, site.Domain)
 	c.delete(numberKey(kindSite, uint64(id)))
+	for _, r := range c.next.rules[id].All() {
+		c.delete(numberKey(kindRule, r.ID))
+	}
+	c.next.rules = without(c.next.rules, id)
 	if err := c.commit(ctx); err != nil {
 		return fmt.Errorf("delete site: %w", err)
 	}
@@ -191,6 +195,11 @@ func (b *Book) Mend(ctx context.Context, sites ...Site) error {
 	}
 	for _, t := range c.next.tokens {
 		n.Token = max(n.Token, t.ID)
+	}
+	for _, rules := range c.next.rules {
+		for _, r := range rules.All() {
+			n.Rule = max(n.Rule, r.ID)
+		}
 	}
 	if *n != before {
 		c.put(numberKey(kindCounters, 0), *n)

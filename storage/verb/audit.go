@@ -12,7 +12,7 @@ type Audit struct{}
 
 // Help tells what is in the list.
 func (*Audit) Help() string {
-	return "Lists who destroyed data, when and how much, the newest last: deletions, resets, removals of sites, changes of how long data are kept, and changes of the keys. It tells nothing " +
+	return "Lists who destroyed data, when and how much, the newest last: deletions, resets, removals of sites, changes of how long data are kept, of the keys, and of the rules of what is counted. It tells nothing " +
 		"of what the data were."
 }
 
@@ -39,6 +39,8 @@ func detail(e account.Entry) string {
 	switch {
 	case e.Slot != nil:
 		return fmt.Sprintf("slot %d", *e.Slot)
+	case e.Rule != 0:
+		return fmt.Sprintf("rule %d", e.Rule)
 	case e.Retention == nil:
 		return ""
 	case *e.Retention == 0:
