@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -416,6 +415,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	address.Store(listener.Addr().String())
 	tasks.Go(func() { rooms.maintain(ctx) })
 	tasks.Go(func() { places.Watch(ctx, dir, o.Geo, a.log) })
+	tasks.Go(func() { proxies.Watch(ctx, a.log, func() {}) })
 	if demo {
 		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
 	}
@@ -455,22 +455,22 @@ type rooms struct {
 }
 
 // wire makes the rooms and shows them to each other.
-func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, proxies []netip.Prefix, base *url.URL, demo, demoAdds bool) (*rooms, error) {
+func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, proxies *terminal.Proxies, base *url.URL, demo, demoAdds bool) (*rooms, error) {
 	if !assets.Built() {
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
 	r := &rooms{store: store, metrics: metrics.New(), log: a.log}
 	var err1, err2 error
 	r.sources, err1 = ingest.BuiltSources()
-	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Places: places, Sources: r.sources, Trusted: proxies, Logger: a.log})
+	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Places: places, Sources: r.sources, Trusted: proxies.Contains, Logger: a.log})
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies, ClientAddr: visitor.ClientAddr, BaseURL: base})
+	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies.Contains, ClientAddr: visitor.ClientAddr, BaseURL: base})
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Filter: r.ingest, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
-		BaseURL: base, Proxies: proxies, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
+		BaseURL: base, Proxies: proxies.Contains, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
 	r.count()
 	r.metrics.Store(store)
 	r.metrics.Snapshots(store, snapshots)

@@ -94,6 +94,9 @@ func TestArrows(t *testing.T) {
 			if imported == module+"/storage/objstore/objtest" {
 				t.Errorf("%s imports %s: it is there for tests", from, imported)
 			}
+			if imported == module+"/ingest/visitor/visitortest" {
+				t.Errorf("%s imports %s: it is there for tests", from, imported)
+			}
 			for _, d := range denied {
 				if below(from, d.from) && reaches(imported, d.to) && !slices.ContainsFunc(d.except, func(e string) bool { return below(from, e) }) {
 					t.Errorf("%s imports %s: %s", from, imported, d.reason)

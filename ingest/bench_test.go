@@ -21,7 +21,7 @@ func BenchmarkDurable(b *testing.B) {
 	s := mustOpen(b, b.TempDir(), time.Now)
 	defer mustClose(b, s)
 	mustSite(b, s, "example.com", "Etc/UTC")
-	h, err := ingest.New(ingest.Config{Store: s, Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	h, err := ingest.New(ingest.Config{Store: s, Trusted: netip.MustParsePrefix("127.0.0.0/8").Contains})
 	if err != nil {
 		b.Fatal(err)
 	}

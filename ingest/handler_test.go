@@ -134,7 +134,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}
 	w.store = newMemory(account.Site{Domain: "example.com", Timezone: "Etc/UTC"}, account.Site{Domain: "berlin.example", Timezone: "Europe/Berlin"})
 	h, err := ingest.NewWith(ingest.Config{
-		Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Trusted: netip.MustParsePrefix("127.0.0.0/8").Contains,
 		Now:     func() time.Time { return w.now },
 		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
 	}, w.store)
@@ -432,7 +432,7 @@ func TestConcurrent(t *testing.T) {
 	w.now = time.Date(2026, 7, 1, 23, 59, 58, 0, time.UTC)
 	var clock sync.Mutex
 	var ticks int
-	h, err := ingest.NewWith(ingest.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Now: func() time.Time {
+	h, err := ingest.NewWith(ingest.Config{Trusted: netip.MustParsePrefix("127.0.0.0/8").Contains, Now: func() time.Time {
 		clock.Lock()
 		defer clock.Unlock()
 		ticks++
@@ -469,7 +469,7 @@ func TestConcurrent(t *testing.T) {
 
 func BenchmarkHandler(b *testing.B) {
 	w := newMemory(account.Site{Domain: "example.com", Timezone: "Etc/UTC"})
-	h, err := ingest.NewWith(ingest.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, discard{w})
+	h, err := ingest.NewWith(ingest.Config{Trusted: netip.MustParsePrefix("127.0.0.0/8").Contains}, discard{w})
 	if err != nil {
 		b.Fatal(err)
 	}

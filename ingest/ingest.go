@@ -25,12 +25,12 @@ import (
 // Config says what a Handler works with.
 type Config struct {
 	Store   *storage.Store
-	Agents  *agent.Parser    // nil: as built into the program; the same for the next two
-	Places  *geo.DB          // where addresses are
-	Sources *source.Table    // names of sources
-	Trusted []netip.Prefix   // proxies whose X-Forwarded-For counts
-	Now     func() time.Time // nil: time.Now
-	Logger  *slog.Logger     // nil: silent
+	Agents  *agent.Parser         // nil: as built into the program; the same for the next two
+	Places  *geo.DB               // where addresses are
+	Sources *source.Table         // names of sources
+	Trusted func(netip.Addr) bool // proxies whose X-Forwarded-For counts; nil: none
+	Now     func() time.Time      // nil: time.Now
+	Logger  *slog.Logger          // nil: silent
 }
 
 // store is what live traffic needs of storage. Append queues one row and returns at once, in the order of its calls; the
@@ -66,7 +66,7 @@ type Handler struct {
 	agents  *agent.Parser
 	places  *geo.DB
 	sources *source.Table
-	trusted []netip.Prefix
+	trusted func(netip.Addr) bool
 	clock   clock
 	log     *slog.Logger
 

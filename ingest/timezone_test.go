@@ -24,7 +24,7 @@ var berlinMidnight = time.Date(2026, 7, 1, 22, 0, 0, 0, time.UTC)
 
 func mustHandler(t *testing.T, s *storage.Store, now func() time.Time) http.Handler {
 	t.Helper()
-	h, err := ingest.New(ingest.Config{Store: s, Trusted: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Now: now})
+	h, err := ingest.New(ingest.Config{Store: s, Trusted: netip.MustParsePrefix("0.0.0.0/0").Contains, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,10 +32,10 @@ type Config struct {
 	Demo bool
 	// DemoAdds lets everyone add sites to a demo too: right for one that only its own machine can reach.
 	DemoAdds bool
-	// Proxies are the peers whose X-Forwarded headers are believed.
-	Proxies []netip.Prefix
+	// Proxies reports whether an address is of a peer whose X-Forwarded headers are believed. Nil believes none.
+	Proxies func(netip.Addr) bool
 	// ClientAddr finds a request's real origin from the peer's address and the lines of X-Forwarded-For. Nil believes none.
-	ClientAddr func(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr
+	ClientAddr func(peer netip.Addr, forwarded []string, trusted func(netip.Addr) bool) netip.Addr
 	// BaseURL is where browsers reach the server, if the operator said so; its scheme then decides about https, whatever a
 	// proxy tells. Nil is found out by request.
 	BaseURL *url.URL
@@ -48,8 +48,8 @@ type Auth struct {
 	now      func() time.Time
 	demo     bool
 	demoAdds bool
-	proxies  []netip.Prefix
-	client   func(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr
+	proxies  func(netip.Addr) bool
+	client   func(peer netip.Addr, forwarded []string, trusted func(netip.Addr) bool) netip.Addr
 	base     *url.URL
 	setup    string // the one-time setup token of this process
 	throttle *throttle
@@ -86,7 +86,7 @@ func New(cfg Config) *Auth {
 		cfg.Now = time.Now
 	}
 	if cfg.ClientAddr == nil {
-		cfg.ClientAddr = func(peer netip.Addr, _ []string, _ []netip.Prefix) netip.Addr { return peer }
+		cfg.ClientAddr = func(peer netip.Addr, _ []string, _ func(netip.Addr) bool) netip.Addr { return peer }
 	}
 	return &Auth{
 		book: cfg.Book, log: cfg.Logger, now: cfg.Now, demo: cfg.Demo, demoAdds: cfg.Demo && cfg.DemoAdds,

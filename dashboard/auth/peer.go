@@ -3,7 +3,6 @@ package auth
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -31,7 +30,7 @@ func (a *Auth) https(r *http.Request) bool {
 		return true
 	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !a.trusted(remote.Addr().Unmap().WithZone("")) {
+	if err != nil || a.proxies == nil || !a.proxies(remote.Addr().Unmap().WithZone("")) {
 		return false
 	}
 	// Of several values the last one is that of the nearest proxy.
@@ -41,8 +40,4 @@ func (a *Auth) https(r *http.Request) bool {
 	}
 	line := lines[len(lines)-1]
 	return strings.EqualFold(strings.TrimSpace(line[strings.LastIndexByte(line, ',')+1:]), "https")
-}
-
-func (a *Auth) trusted(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

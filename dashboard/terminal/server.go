@@ -15,7 +15,7 @@ import (
 type Listening struct {
 	Listen        string   `help:"Address to listen at (default ${default})." placeholder:"HOST:PORT" default:"127.0.0.1:8080"`
 	BaseURL       string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
-	TrustedProxy  []string `help:"Networks of proxies whose X-Forwarded-For is believed, or none (default loopback)." placeholder:"CIDR" default:"127.0.0.0/8,::1/128"`
+	TrustedProxy  []string `help:"Proxies whose X-Forwarded-For is believed: networks, private, cloudflare, fastly, cloudfront, @FILE, or none (default ${default})." placeholder:"NETWORK" default:"loopback"`
 	Geo           string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
 	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
@@ -40,25 +40,6 @@ func (l *Listening) Loopback() bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
-}
-
-// Proxies returns the networks of --trusted-proxy; a single address is a network of one.
-func (l *Listening) Proxies() ([]netip.Prefix, error) {
-	var list []netip.Prefix
-	for _, text := range l.TrustedProxy {
-		if text == "none" {
-			continue
-		}
-		p, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
-			p, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("--trusted-proxy %s: want a network such as 10.0.0.0/8", text)
-		}
-		list = append(list, p.Masked())
-	}
-	return list, nil
 }
 
 // Listen opens the address that a flag names.

@@ -8,4 +8,6 @@ import (
 const MaxConnsAddress = maxConnsAddress
 
 // NewLimited is the listener that Serve puts around its own.
-func NewLimited(l net.Listener, exempt []netip.Prefix) net.Listener { return newLimited(l, exempt) }
+func NewLimited(l net.Listener, exempt func(netip.Addr) bool) net.Listener {
+	return newLimited(l, exempt)
+}

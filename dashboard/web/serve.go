@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 )
 
@@ -57,7 +56,7 @@ func (d discardText) Handle(ctx context.Context, r slog.Record) error {
 // must not make the others wait.
 type limited struct {
 	net.Listener
-	exempt []netip.Prefix
+	exempt func(netip.Addr) bool
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
@@ -66,7 +65,7 @@ type limited struct {
 	from map[netip.Prefix]int
 }
 
-func newLimited(l net.Listener, exempt []netip.Prefix) *limited {
+func newLimited(l net.Listener, exempt func(netip.Addr) bool) *limited {
 	return &limited{Listener: l, exempt: exempt, slots: make(chan struct{}, maxConns), closed: make(chan struct{}), from: map[netip.Prefix]int{}}
 }
 
@@ -103,7 +102,7 @@ func (l *limited) enter(conn net.Conn) (key netip.Prefix, ok bool) {
 		return key, true // not TCP
 	}
 	addr := peer.Addr().Unmap().WithZone("")
-	if slices.ContainsFunc(l.exempt, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+	if l.exempt != nil && l.exempt(addr) {
 		return key, true
 	}
 	bits := addr.BitLen()

@@ -34,8 +34,8 @@ type Config struct {
 	Snapshots func() string
 	// BaseURL is where browsers reach the server, if the operator said so.
 	BaseURL *url.URL
-	// Proxies are the trusted peers; they are exempt from the limit of connections by address.
-	Proxies []netip.Prefix
+	// Proxies reports whether an address is of a trusted peer; they are exempt from the limit of connections by address. Nil: none is.
+	Proxies func(netip.Addr) bool
 	// QueryTime is how long a query may compute.
 	QueryTime time.Duration
 	Metrics   *metrics.Set // nil counts nothing

@@ -55,7 +55,7 @@ func newServer(t *testing.T, change func(*web.Config)) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	proxies := netip.MustParsePrefix("127.0.0.0/8").Contains
 	a := auth.New(auth.Config{Book: store.Accounts(), Logger: log, Proxies: proxies})
 	cfg := web.Config{
 		Ingest: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -508,7 +508,7 @@ func (m *memory) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 	m := &memory{conns: make(chan net.Conn)}
-	limited := web.NewLimited(m, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	limited := web.NewLimited(m, netip.MustParsePrefix("10.0.0.0/8").Contains)
 	accepted := make(chan net.Conn)
 	go func() {
 		defer close(accepted)

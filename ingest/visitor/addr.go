@@ -11,12 +11,12 @@ import (
 // Anyone can send that header, so it counts only as far as proxies of ours wrote it: each appends the address it was reached
 // from. Read from the right, the first address that is none of ours is the client's; what stands left of it
 // came from the client and is ignored. An entry that is no address ends the walk at the last good one.
-func ClientAddr(peer netip.Addr, forwarded []string, trusted []netip.Prefix) netip.Addr {
+func ClientAddr(peer netip.Addr, forwarded []string, trusted func(netip.Addr) bool) netip.Addr {
 	good := canonical(peer)
 	for line := len(forwarded) - 1; line >= 0; line-- {
 		rest, more := forwarded[line], true
 		for more {
-			if !isTrusted(good, trusted) {
+			if trusted == nil || !trusted(good) {
 				return good
 			}
 			entry := rest
@@ -36,15 +36,6 @@ func ClientAddr(peer netip.Addr, forwarded []string, trusted []netip.Prefix) net
 }
 
 func canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
-
-func isTrusted(a netip.Addr, trusted []netip.Prefix) bool {
-	for _, p := range trusted {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
 
 // parseEntry reads an address as proxies write it: alone, in brackets, or with a port.
 func parseEntry(s string) (netip.Addr, bool) {

@@ -11,7 +11,9 @@ import (
 	"footfall/ingest/visitor"
 )
 
-var proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")}
+func proxies(a netip.Addr) bool {
+	return a.IsLoopback() || netip.MustParsePrefix("10.0.0.0/8").Contains(a)
+}
 
 func TestClientAddr(t *testing.T) {
 	for _, c := range []struct {
@@ -58,7 +60,7 @@ func TestClientAddrCannotBeForged(t *testing.T) {
 			return a
 		}
 		client := addr("client")
-		if slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(client) }) {
+		if proxies(client) {
 			t.Skip("a client that is itself a proxy of ours may say who it speaks for")
 		}
 		claim := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9.,: \[\]]*`), rapid.SampledFrom([]string{"127.0.0.1", "10.0.0.1, 1.2.3.4", ","}))
