@@ -2,15 +2,14 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"footfall/ingest/agent"
-	"footfall/ingest/shield"
 	"footfall/ingest/visitor"
 	"footfall/ingest/wire"
 	"footfall/storage"
@@ -55,14 +54,29 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
+	dropped, err := h.countAll(r.Context(), &hit, &from)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	header := w.Header()
+	header["Content-Type"] = plainText
+	tellDropped(header, dropped)
+	w.WriteHeader(http.StatusAccepted)
+	w.Write(okBody)
+}
+
+// countAll counts a hit for all of its sites and returns when that is on disk. dropped is how many of them did not count it. An error says
+// that no site did and that the hit may be sent again; where one did, whoever sent it again would be counted twice there, so that the sites
+// that could not take it are among those dropped.
+func (h *Handler) countAll(ctx context.Context, hit *wire.Hit, from *sender) (dropped int, err error) {
 	var (
 		waiting [4]storage.Commit // more than one site a request is rare
 		placed  = waiting[:0]
-		dropped int
 		failed  error
 	)
 	for _, domain := range hit.Domains {
-		p, reason, err := h.count(&hit, &from, domain)
+		p, reason, err := h.count(hit, from, domain)
 		switch {
 		case err != nil:
 			failed = err
@@ -72,24 +86,30 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 			placed = append(placed, p)
 		}
 	}
+	stored := 0
 	for _, p := range placed {
-		if err := p.Wait(r.Context()); err != nil {
+		if err := p.Wait(ctx); err != nil {
 			failed = err
 			continue
 		}
-		h.counters.accepted.Add(1)
+		stored++
 	}
-	if failed != nil {
-		h.refuse(w, failed)
-		return
+	h.counters.accepted.Add(int64(stored))
+	switch {
+	case failed == nil:
+		return dropped, nil
+	case stored == 0:
+		return 0, failed
 	}
-	header := w.Header()
-	header["Content-Type"] = plainText
+	h.refusal(failed) // which is counted and logged
+	return len(hit.Domains) - stored, nil
+}
+
+// tellDropped tells how many of its sites did not count an event.
+func tellDropped(header http.Header, dropped int) {
 	if dropped > 0 {
 		header.Set("X-Plausible-Dropped", strconv.Itoa(dropped))
 	}
-	w.WriteHeader(http.StatusAccepted)
-	w.Write(okBody)
 }
 
 var (
@@ -97,6 +117,7 @@ var (
 	errNoRoom   = errors.New("too many large bodies at once")
 	// errTransport stands for every error of reading a body: their own texts name the client's address.
 	errTransport = errors.New("body could not be read")
+	errEncoded   = errors.New("body is compressed")
 )
 
 // decode reads and decodes the body. Nothing of the hit shares memory with the buffer.
@@ -117,7 +138,17 @@ func (h *Handler) decode(w http.ResponseWriter, r *http.Request) (wire.Hit, erro
 	if err != nil {
 		return wire.Hit{}, err
 	}
-	return wire.Decode(r.Header.Get("Content-Type"), body)
+	hit, err := wire.Decode(r.Header.Get("Content-Type"), body)
+	if err != nil && isEncoded(r) {
+		err = errEncoded
+	}
+	return hit, err
+}
+
+// isEncoded reports whether a body is said to be compressed or the like. Nobody asks before it could not be read.
+func isEncoded(r *http.Request) bool {
+	encoding := r.Header.Get("Content-Encoding")
+	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
 // read appends all of body to b. One that grows beyond largeBody takes a place in h.large, which the caller gives back.
@@ -147,41 +178,4 @@ func (h *Handler) read(body io.Reader, b []byte) (all []byte, isLarge bool, err 
 			return b, isLarge, errTransport
 		}
 	}
-}
-
-// refuse answers a request that was not counted. It is the one place where errors become status codes.
-func (h *Handler) refuse(w http.ResponseWriter, err error) {
-	var fields wire.FieldErrors
-	status, retry := http.StatusBadRequest, ""
-	switch {
-	case errors.As(err, &fields):
-		h.drop(0, 0, shield.Invalid)
-	case errors.Is(err, errTooLarge):
-		h.drop(0, 0, shield.Invalid)
-		status = http.StatusRequestEntityTooLarge
-		fields = wire.FieldErrors{"request": {"should be at most " + strconv.Itoa(wire.MaxBody) + " byte(s)"}}
-	case errors.Is(err, errNoRoom), errors.Is(err, storage.ErrBusy), errors.Is(err, errDayEnded), errors.Is(err, storage.ErrDayClosed):
-		status, retry = http.StatusServiceUnavailable, retryBusy
-		fields = wire.FieldErrors{"request": {"the server has too much to do, try again"}}
-	case errors.Is(err, storage.ErrFull):
-		status, retry = http.StatusServiceUnavailable, retryFull
-		fields = wire.FieldErrors{"request": {"the server's disk is full, try again later"}}
-	case errors.Is(err, storage.ErrPoisoned), errors.Is(err, storage.ErrDamaged): // which is said where it is found, not for each event
-		status, retry = http.StatusServiceUnavailable, retryBroken
-		fields = wire.FieldErrors{"request": {"the server cannot store events now, try again later"}}
-	case errors.Is(err, errTransport), errors.Is(err, context.Canceled): // nobody is left to read the answer
-		fields = wire.FieldErrors{"request": {"Unable to read request body"}}
-	default:
-		h.log.Error("an event could not be stored", "error", err)
-		status, retry = http.StatusServiceUnavailable, retryBroken
-		fields = wire.FieldErrors{"request": {"the server cannot store events now, try again later"}}
-	}
-	if retry != "" {
-		h.counters.refused.Add(1)
-		w.Header().Set("Retry-After", retry)
-	}
-	body, _ := json.Marshal(map[string]wire.FieldErrors{"errors": fields})
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(body)
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // memory is a store that keeps its days in memory and checks the order of rows as the real one does. Set fail to make
-// Append fail, closed to have storage replace a day.
+// Append fail; close has storage replace a day.
 type memory struct {
 	mu      sync.Mutex
 	sites   map[string]account.Site
@@ -34,6 +34,7 @@ type memory struct {
 	opened  []string
 	dropped map[string]int
 	fail    error
+	failing schema.Site // that fail is for; 0 is all
 	waits   func() error
 }
 
@@ -85,7 +86,7 @@ func (m *memory) OpenDay(site schema.Site, d schema.Date) (*day.Open, error) {
 func (m *memory) Append(o *day.Open, row day.Row) (storage.Commit, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fail != nil {
+	if m.fail != nil && (m.failing == 0 || m.failing == o.Site) {
 		return nil, m.fail
 	}
 	name := dayName(o.Site, o.Date)

@@ -149,7 +149,7 @@ var (
 // Counts says what became of the requests since the start. An event for two sites counts twice.
 type Counts struct {
 	Accepted int64                   // on disk and acknowledged
-	Refused  int64                   // answered 503: nothing is lost that was acknowledged
+	Refused  int64                   // requests that a site could not take: answered 503, unless another site took them
 	Dropped  map[shield.Reason]int64 // every reason is there
 }
 

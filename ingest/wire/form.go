@@ -8,30 +8,38 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"footfall/storage/day"
 )
 
-// set takes one name and value of a form; the last value of a name counts. A property may come as props[key]=value.
+// set takes one name and value of a form; the last value of a name counts. An object may come in parts, as props[key]=value.
 func (r *request) set(name, val string) {
 	if f := fieldOf(name); f < numFields {
 		r.fields[f] = value{plain, []byte(val)}
 		return
 	}
 	base, key, ok := strings.Cut(name, "[")
-	if !ok || !strings.HasSuffix(key, "]") || len(r.nested) >= maxParts {
+	key, closed := strings.CutSuffix(key, "]")
+	if !ok || !closed || strings.ContainsAny(key, "[]") || len(r.nested) >= maxParts {
 		return
 	}
-	switch fieldOf(base) {
-	case fieldM, fieldMeta, fieldP, fieldProps:
-		key = strings.ToValidUTF8(strings.TrimSuffix(key, "]"), "\uFFFD")
-		r.nested = append(r.nested, day.Prop{Key: key, Value: strings.ToValidUTF8(val, "\uFFFD")})
+	switch f := fieldOf(base); f {
+	case fieldM, fieldMeta, fieldP, fieldProps, fieldRevenue, fieldDollar:
+		r.nested = append(r.nested, member{f, strings.ToValidUTF8(key, "\uFFFD"), strings.ToValidUTF8(val, "\uFFFD")})
 	}
 }
 
+// parts returns the parts of f, none if it came whole.
+func (r *request) parts(f field) (list []member) {
+	for _, m := range r.nested {
+		if m.of == f && r.fields[f].kind == absent {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 // form reads name=value&…; a pair that cannot be decoded is left out, and the checks of the fields say what is missing.
-func (r *request) form(body []byte) {
-	values, _ := url.ParseQuery(string(body))
+func (r *request) form(pairs string) {
+	values, _ := url.ParseQuery(pairs)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		list := values[name]
 		r.set(name, list[len(list)-1])

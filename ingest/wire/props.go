@@ -12,15 +12,15 @@ import (
 // after the first maxProps keys; of a key sent twice the last value counts.
 func (r *request) props(name, pathname string, errs *FieldErrors) []day.Prop {
 	var set propSet
-	switch v := r.first(fieldM, fieldMeta, fieldP, fieldProps); v.kind {
+	switch v, parts := r.firstObject(fieldM, fieldMeta, fieldP, fieldProps); v.kind {
 	case object:
 		set.readJSON(v.raw)
 	case text, plain:
 		s, _ := v.str()
 		set.readJSON([]byte(s))
 	case absent:
-		for _, p := range r.nested {
-			set.put(p.Key, p.Value)
+		for _, p := range parts {
+			set.put(p.key, p.val)
 		}
 	}
 	if wantsPath(name) && !set.path && !isBlank(pathname) {

@@ -8,7 +8,7 @@ import (
 
 // revenue returns the amount sent with an event; one that is not well formed is left out.
 func (r *request) revenue() day.Revenue {
-	v := r.first(fieldRevenue, fieldDollar)
+	v, parts := r.firstObject(fieldRevenue, fieldDollar)
 	raw := v.raw
 	switch v.kind {
 	case object:
@@ -16,29 +16,46 @@ func (r *request) revenue() day.Revenue {
 		s, _ := v.str()
 		raw = []byte(s)
 	default:
-		return day.Revenue{}
-	}
-	var money day.Revenue
-	_, ok, _ := members(raw, func(key []byte, v value) error {
-		s, isText := v.str()
-		switch string(key) {
-		case "amount":
-			if v.kind == number {
-				s = string(v.raw)
-			}
-			money.Amount = decimal(strings.TrimSpace(s))
-		case "currency":
-			money.Currency = ""
-			if isText {
-				money.Currency = s
-			}
+		var m money
+		for _, p := range parts {
+			m.set(p.key, value{plain, []byte(p.val)})
 		}
+		return m.revenue()
+	}
+	var m money
+	_, ok, _ := members(raw, func(key []byte, v value) error {
+		m.set(string(key), v)
 		return nil
 	})
-	if !ok || money.Amount == "" || !isCurrency(money.Currency) {
+	if !ok {
 		return day.Revenue{}
 	}
-	return money
+	return m.revenue()
+}
+
+// money is what an object says of an amount.
+type money struct{ amount, currency value }
+
+func (m *money) set(key string, v value) {
+	switch key {
+	case "amount":
+		m.amount = v
+	case "currency":
+		m.currency = v
+	}
+}
+
+// revenue returns the amount, nothing if it is not well formed.
+func (m *money) revenue() day.Revenue {
+	amount, _ := m.amount.str()
+	if m.amount.kind == number {
+		amount = string(m.amount.raw)
+	}
+	r := day.Revenue{Amount: decimal(strings.TrimSpace(amount))}
+	if r.Currency, _ = m.currency.str(); r.Amount == "" || !isCurrency(r.Currency) {
+		return day.Revenue{}
+	}
+	return r
 }
 
 // decimal returns the number s as plain decimal digits, none of them lost, or "" if s is no number or has more than

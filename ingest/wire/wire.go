@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"mime"
 	"slices"
@@ -115,7 +116,13 @@ func fieldOf(key string) field {
 // request is a body cut into its fields.
 type request struct {
 	fields [numFields]value
-	nested []day.Prop // props[key]=value of a form
+	nested []member
+}
+
+// member is one part of a field that came in parts, as forms send objects: props[key]=value.
+type member struct {
+	of       field
+	key, val string
 }
 
 // first returns the first of the fields that is neither absent nor null nor false.
@@ -126,6 +133,19 @@ func (r *request) first(fields ...field) value {
 		}
 	}
 	return value{}
+}
+
+// firstObject is first for fields that may come in parts, which are returned in the place of a value.
+func (r *request) firstObject(fields ...field) (value, []member) {
+	for _, f := range fields {
+		if v := r.first(f); v.kind != absent {
+			return v, nil
+		}
+		if list := r.parts(f); list != nil {
+			return value{}, list
+		}
+	}
+	return value{}, nil
 }
 
 // Decode reads the body of POST /api/event. Every content type is read as JSON but forms. The error is FieldErrors.
@@ -161,16 +181,17 @@ func Decode(contentType string, body []byte) (Hit, error) {
 }
 
 func (r *request) parse(contentType string, body []byte) bool {
-	if contentType != "" && contentType != "text/plain" && contentType != "application/json" {
+	if mayBeForm(contentType) {
 		switch kind, params, err := mime.ParseMediaType(contentType); {
 		case err != nil:
-		case kind == "application/x-www-form-urlencoded" && !looksLikeJSON(body):
-			r.form(body)
+		case kind == urlencoded && !looksLikeJSON(body):
+			r.form(string(body))
 			return true
-		case kind == "multipart/form-data":
+		case kind == multipartForm:
 			return r.multipart(body, params["boundary"])
 		}
 	}
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	_, ok, _ := members(body, func(key []byte, v value) error {
 		if f := fieldOf(string(key)); f < numFields {
 			r.fields[f] = v
@@ -180,9 +201,26 @@ func (r *request) parse(contentType string, body []byte) bool {
 	return ok
 }
 
+const (
+	urlencoded    = "application/x-www-form-urlencoded"
+	multipartForm = "multipart/form-data"
+)
+
+// mayBeForm spares nearly all requests the reading of their content type: that of a browser is text/plain;charset=UTF-8.
+func mayBeForm(contentType string) bool {
+	begins := func(kind string) bool {
+		return len(contentType) >= len(kind) && strings.EqualFold(contentType[:len(kind)], kind)
+	}
+	contentType = strings.TrimLeft(contentType, " \t")
+	return begins(urlencoded) || begins(multipartForm)
+}
+
+// byteOrderMark is what some programs put in front of a text. RFC 8259 lets a reader ignore it.
+var byteOrderMark = []byte("\uFEFF")
+
 // looksLikeJSON catches programs that send JSON and say nothing about it: many set the form type by default.
 func looksLikeJSON(body []byte) bool {
-	s := scanner{b: body}
+	s := scanner{b: bytes.TrimPrefix(body, byteOrderMark)}
 	s.space()
 	return s.take('{')
 }
