@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +26,9 @@ type website struct {
 	head   string // goes into every page: the snippet
 	bundle []byte // what /npm.js is
 	link   string // where news.example links to
+
+	// rewrites are paths that are answered by another server: its address for each, as a proxy of the site would have it.
+	rewrites map[string]string
 }
 
 func newWebsite(t *testing.T, layout string) *website {
@@ -44,6 +49,14 @@ func (w *website) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		out.Write(w.bundle)
 		return
 	}
+	if to, ok := w.rewrites[r.URL.Path]; ok {
+		pass(to, out, r)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/empty/") { // the browser stays where it is
+		out.WriteHeader(http.StatusNoContent)
+		return
+	}
 	layout := w.layout
 	if strings.HasPrefix(r.Host, "news.") || strings.HasPrefix(r.Host, "elsewhere.") {
 		layout = "news.html"
@@ -61,22 +74,36 @@ func (w *website) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	out.Write(body.Bytes())
 }
 
-// bundleTracker bundles pages/npm.js with the official package, as a site's own build would.
-func bundleTracker(t *testing.T) []byte {
+// pass has another server answer a request.
+func pass(to string, out http.ResponseWriter, r *http.Request) {
+	target, err := url.Parse(to)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	proxy := httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.Out.URL, p.Out.Host = target, target.Host
+		p.SetXForwarded()
+	}}
+	proxy.ServeHTTP(out, r)
+}
+
+// bundle bundles a script of pages with the packages it imports, as a site's own build would.
+func bundle(t *testing.T, script string, flags ...string) []byte {
 	t.Helper()
 	modules, err := filepath.Abs("../../assets/node_modules")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(t.TempDir(), "npm.js")
-	build := exec.Command(filepath.Join(modules, ".bin", "esbuild"), "pages/npm.js", "--bundle", "--minify", "--log-level=warning", "--outfile="+out)
+	out := filepath.Join(t.TempDir(), script)
+	build := exec.Command(filepath.Join(modules, ".bin", "esbuild"), append(flags, "pages/"+script, "--bundle", "--minify", "--log-level=warning", "--outfile="+out)...)
 	build.Env = append(os.Environ(), "NODE_PATH="+modules)
 	if message, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("bundle the npm package (make assets installs it): %v\n%s", err, message)
+		t.Fatalf("bundle %s (make assets installs what it imports): %v\n%s", script, err, message)
 	}
-	bundle, err := os.ReadFile(out)
+	text, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bundle
+	return text
 }

@@ -169,7 +169,7 @@ func (b *tab) askedOnly(s *server, allowed ...string) {
 func testOfficialPackage(t *testing.T, owner, visitor *tab, s *server, zone string) {
 	mustFootfall(t, nil, "site", "add", "npm.example", "--timezone", zone, "--data", s.Dir)
 	w := newWebsite(t, "page.html")
-	w.bundle = bundleTracker(t)
+	w.bundle = bundle(t, "npm.js")
 	w.head = `<script defer src="/npm.js" data-domain="npm.example" data-endpoint="` + s.URL + `/api/event"></script>`
 	w.link = w.origin("npm.example") + "/pricing"
 

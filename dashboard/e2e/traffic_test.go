@@ -106,8 +106,13 @@ func post(t *testing.T, url, token, query string) (status int, answer string) {
 
 // exported is a line of an export.
 type exported struct {
-	Time, Visitor, Name, Hostname, Pathname, Browser, OS string
-	Props                                                map[string]string
+	Time, Visitor, Name, Hostname, Pathname, Source, Referrer, Browser, OS, Device string
+
+	Props       map[string]string
+	Revenue     struct{ Amount, Currency string }
+	Interactive *bool
+	Scroll      int   `json:"scroll_depth"`
+	Engaged     int64 `json:"engagement_ms"`
 }
 
 // exportOf exports a site.
