@@ -37,7 +37,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (next time.Time, er
 			next = midnight
 		}
 	}
-	for _, err := range []error{s.goOn(ctx), s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now), s.modernise(ctx)} {
+	for _, err := range []error{s.goOn(ctx), s.book.NameScripts(ctx), s.lookAtClock(ctx, now), s.flushDrops(ctx), s.sealFinished(ctx, now), s.expireAll(ctx, now), s.modernise(ctx)} {
 		if !errors.Is(err, ErrFull) { // said once, by the file
 			faults = append(faults, err)
 		}

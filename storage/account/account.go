@@ -42,6 +42,8 @@ type Site struct {
 	// Retention is how many days before today are kept; 0 is all.
 	Retention int `json:"retention,omitempty"`
 
+	Script Script `json:"script,omitzero"`
+
 	// Changes are later time zones, ascending by their first day. That day need not have come yet.
 	Changes []ZoneChange `json:"changes,omitempty"`
 
@@ -141,14 +143,16 @@ func CleanDomain(s string) (string, error) {
 			return "", invalid("domain: %q has a part without a letter or digit; write it like example.org", d)
 		}
 	}
-	if first, _, _ := strings.Cut(d, "/"); slices.Contains(reservedNames, first) {
+	if first, _, _ := strings.Cut(d, "/"); Reserved(first) {
 		return "", invalid("domain: %q is the name of one of Footfall's own pages; write it like example.org", first)
 	}
 	return d, nil
 }
 
-// reservedNames begin paths of the server: a site of that name could not be looked at.
-var reservedNames = []string{"api", "app", "js", "login", "setup", "sites", "metrics"}
+// Reserved reports whether the server's own paths begin with name: a site of that name could not be looked at.
+func Reserved(name string) bool {
+	return slices.Contains([]string{"api", "app", "js", "login", "setup", "sites", "metrics"}, name)
+}
 
 // LoadZone loads a time zone by its IANA name. The error wraps ErrInvalid and says why.
 func LoadZone(name string) (*time.Location, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,7 @@ func TestBookSurvivesReopening(t *testing.T) {
 
 	check := func(t *testing.T) {
 		same := cmpopts.IgnoreUnexported(account.Site{})
-		if diff := cmp.Diff([]account.Site{{ID: 1, Domain: "example.org", Timezone: "Europe/Berlin", Created: created}}, s.book.Sites(), same); diff != "" {
+		if diff := cmp.Diff([]account.Site{{ID: 1, Domain: "example.org", Timezone: "Europe/Berlin", Created: created, Script: site.Script}}, s.book.Sites(), same); diff != "" {
 			t.Error(diff)
 		}
 		if got, ok := s.book.SiteByDomain("example.org"); !ok || !cmp.Equal(got, site, same) {
@@ -404,6 +405,56 @@ func TestTimezones(t *testing.T) {
 	}
 	if _, err := s.book.SetTimezone(ctx, site.ID, 1000, "Europe/Atlantis"); !errors.Is(err, account.ErrInvalid) {
 		t.Errorf("no zone: %v", err)
+	}
+}
+
+// TestScripts holds that a site's script keeps its name whatever changes, and that a site of an older version gets one.
+func TestScripts(t *testing.T) {
+	s, ctx := newShelf(t), t.Context()
+	site, err := s.book.AddSite(ctx, "example.org", "Etc/UTC", created, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^pa-[A-Z2-7]{16}$`).MatchString(site.Script.ID) {
+		t.Errorf("id %q", site.Script.ID)
+	}
+	if err := s.book.SetScript(ctx, site.ID, account.Script{ID: "pa-mine", OutboundLinks: true, Hash: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.book.SetScript(ctx, 9, account.Script{}); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("no site: %v", err)
+	}
+	// As version 0.1 wrote it.
+	key, old := []byte{2, 0, 0, 0, 0, 0, 0, 0, 7}, []byte(`{"id":7,"domain":"old.example","timezone":"Etc/UTC","created":"2026-01-01T00:00:00Z"}`)
+	err = s.db.Commit(ctx, func(tx *file.Tx) error {
+		return tx.Put(file.Accounts, key, s.vault.Rest().Seal([]byte{1}, old, seal.Place{Bucket: byte(file.Accounts), Key: key, Type: 2, Version: 1}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.reopen(t)
+	want := account.Script{ID: site.Script.ID, OutboundLinks: true, Hash: true}
+	if got, ok := s.book.SiteByScript(want.ID); !ok || got.ID != site.ID || got.Script != want {
+		t.Errorf("got %+v, want %+v", got.Script, want)
+	}
+	if err := s.book.NameScripts(ctx); err != nil {
+		t.Fatal(err)
+	}
+	named, _ := s.book.SiteByDomain("old.example")
+	if err := s.book.NameScripts(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen(t)
+	if got, ok := s.book.SiteByScript(named.Script.ID); !ok || got.ID != 7 || named.Script.ID == want.ID {
+		t.Errorf("a site of an older version has script %q, of site %d", named.Script.ID, got.ID)
+	}
+	if err := s.book.DeleteSite(ctx, 7); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{named.Script.ID, "pa-mine", ""} {
+		if got, ok := s.book.SiteByScript(id); ok {
+			t.Errorf("script %q is that of site %d", id, got.ID)
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ type state struct {
 	counters counters
 	sites    map[schema.Site]Site
 	domains  map[string]schema.Site
+	scripts  map[string]schema.Site // by Script.ID
 	users    map[uint64]User
 	emails   map[string]uint64
 	tokens   map[[32]byte]Token
@@ -57,7 +58,7 @@ type state struct {
 
 func newState() *state {
 	return &state{
-		sites: map[schema.Site]Site{}, domains: map[string]schema.Site{},
+		sites: map[schema.Site]Site{}, domains: map[string]schema.Site{}, scripts: map[string]schema.Site{},
 		users: map[uint64]User{}, emails: map[string]uint64{},
 		tokens: map[[32]byte]Token{}, sessions: map[[32]byte]Session{},
 		rules: map[schema.Site]*Rules{},
@@ -129,6 +130,9 @@ func (s *state) decode(key, plain []byte) error {
 		}
 		v.calendar, _ = v.Calendar() // a zone this program does not know is told to whoever asks for the days
 		s.sites[v.ID], s.domains[v.Domain] = v, v.ID
+		if v.Script.ID != "" {
+			s.scripts[v.Script.ID] = v.ID
+		}
 		home = numberKey(kindSite, uint64(v.ID))
 	case kindUser:
 		var v User

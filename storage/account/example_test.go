@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"footfall/storage/account"
@@ -13,7 +14,7 @@ import (
 	"footfall/storage/seal"
 )
 
-// What a book with a site, a person, a login and a token writes down. Hashes are cut short here.
+// What a book with a site, a person, a login and a token writes down. Hashes and what is random are cut short here.
 func Example_records() {
 	ctx := context.Background()
 	fail := func(err error) {
@@ -44,7 +45,8 @@ func Example_records() {
 		place := seal.Place{Bucket: byte(file.Accounts), Key: key, Type: key[0], Version: uint16(value[0])}
 		plain, err := vault.Rest().Open(nil, value[1:], place)
 		hash := bytes.Repeat([]byte(",0"), 29)
-		fmt.Printf("key      % x\nversion  %x\n%s\n", key, value[0], bytes.Replace(plain, hash, []byte(",…"), 1))
+		plain = regexp.MustCompile(`pa-[A-Z2-7]{16}`).ReplaceAll(bytes.Replace(plain, hash, []byte(",…"), 1), []byte("pa-…"))
+		fmt.Printf("key      % x\nversion  %x\n%s\n", key, value[0], plain)
 		return err
 	}))
 	// Output:
@@ -53,7 +55,7 @@ func Example_records() {
 	// {"site":1,"user":1,"token":1}
 	// key      02 00 00 00 00 00 00 00 01
 	// version  1
-	// {"id":1,"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z"}
+	// {"id":1,"domain":"example.org","timezone":"Europe/Berlin","created":"2026-05-20T10:30:15Z","script":{"id":"pa-…"}}
 	// key      03 00 00 00 00 00 00 00 01
 	// version  1
 	// {"id":1,"email":"ana@example.org","password_hash":"$argon2id$…","created":"2026-05-20T10:30:15Z"}

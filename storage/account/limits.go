@@ -14,6 +14,8 @@ const (
 	MaxTokens          = 1_000
 	MaxSessionsPerUser = 50 // browsers of one person; the one unused longest gives way
 
+	scriptIDLength = 16 // characters of 5 bits: nobody finds the script of a site by guessing
+
 	// MinRetention and MaxRetention bound how many days before today a site may keep. A week is what the shortest comparison needs, and
 	// keeps a slip of the finger (7 for 700) from leaving nothing; a century is for ever.
 	MinRetention = 7

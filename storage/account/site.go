@@ -62,7 +62,7 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	if err != nil {
 		return Site{}, fmt.Errorf("number site: %w", err)
 	}
-	site := Site{ID: numbers.Site, Domain: domain, Timezone: timezone, Created: created.UTC().Truncate(time.Second), calendar: schema.NewCalendar(zone)}
+	site := Site{ID: numbers.Site, Domain: domain, Timezone: timezone, Created: created.UTC().Truncate(time.Second), Script: Script{ID: newScriptID()}, calendar: schema.NewCalendar(zone)}
 	if prepare != nil {
 		if err := prepare(site.ID); err != nil {
 			return Site{}, fmt.Errorf("prepare site: %w", err)
@@ -71,6 +71,7 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 	c := b.changeLocked()
 	c.next.sites = with(c.next.sites, site.ID, site)
 	c.next.domains = with(c.next.domains, domain, site.ID)
+	c.next.scripts = with(c.next.scripts, site.Script.ID, site.ID)
 	c.put(numberKey(kindSite, uint64(site.ID)), site)
 	if err := c.commit(ctx); err != nil {
 		return Site{}, fmt.Errorf("store site: %w", err)
@@ -79,7 +80,7 @@ func (b *Book) AddSite(ctx context.Context, domain, timezone string, created tim
 }
 
 // ChangeSite changes what is written down of a site, and writes down that it was done in the same commit. Number, domain, time of
-// creation and time zones stay. Errors: ErrNotFound.
+// creation, time zones and the id of the script stay. Errors: ErrNotFound.
 func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, change func(*Site)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,6 +93,7 @@ func (b *Book) ChangeSite(ctx context.Context, id schema.Site, done *Entry, chan
 	change(&site)
 	site.ID, site.Domain, site.Created = before.ID, before.Domain, before.Created
 	site.Timezone, site.Changes, site.calendar = before.Timezone, before.Changes, before.calendar
+	site.Script.ID = before.Script.ID
 	c.next.sites = with(c.next.sites, id, site)
 	c.put(numberKey(kindSite, uint64(id)), site)
 	if done != nil {
@@ -158,6 +160,7 @@ func (b *Book) DeleteSite(ctx context.Context, id schema.Site) error {
 	}
 	c.next.sites = without(c.next.sites, id)
 	c.next.domains = without(c.next.domains, site.Domain)
+	c.next.scripts = without(c.next.scripts, site.Script.ID)
 	c.delete(numberKey(kindSite, uint64(id)))
 	for _, r := range c.next.rules[id].All() {
 		c.delete(numberKey(kindRule, r.ID))
