@@ -88,7 +88,7 @@ type verbs struct {
 		Add    auth.TokenAdd    `cmd:"" help:"Make a token and print it."`
 		List   auth.TokenList   `cmd:"" help:"List the tokens."`
 		Remove auth.TokenRemove `cmd:"" help:"Remove a token."`
-	} `cmd:"" help:"Tokens for programs that read the numbers."`
+	} `cmd:"" help:"Tokens for programs."`
 	Key struct {
 		Status   verb.KeyStatus   `cmd:"" help:"List the keys that open the data, and warn of what is wrong with them."`
 		Add      verb.KeyAdd      `cmd:"" help:"Make another key open the data: a passphrase or a key file."`

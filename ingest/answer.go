@@ -27,6 +27,9 @@ func (h *Handler) refusal(err error) refusal {
 	case errors.As(err, &fields):
 		h.drop(0, 0, shield.Invalid)
 		return refusal{http.StatusBadRequest, "", fields}
+	case errors.Is(err, errToken):
+		h.drop(0, 0, shield.Invalid)
+		return refusal{http.StatusUnauthorized, "", wire.FieldErrors{"authorization": {"is not a sending token: make one with `footfall token add --scope send`"}}}
 	case errors.Is(err, errTooLarge):
 		h.drop(0, 0, shield.Invalid)
 		return refusal{http.StatusRequestEntityTooLarge, "", request("should be at most " + strconv.Itoa(wire.MaxBody) + " byte(s)")}
@@ -54,6 +57,9 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	no := h.refusal(err)
 	if no.retry != "" {
 		w.Header().Set("Retry-After", no.retry)
+	}
+	if no.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	body, _ := json.Marshal(map[string]wire.FieldErrors{"errors": no.fields})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -20,6 +20,7 @@ type sender struct {
 	addr      netip.Addr
 	userAgent string
 	languages string // Accept-Language
+	vouched   bool   // a program with a sending token tells of a visitor, see vouch
 
 	parsed bool
 	known  agent.Agent
@@ -28,22 +29,34 @@ type sender struct {
 func (s *sender) agent(h *Handler) agent.Agent {
 	if !s.parsed {
 		s.known, s.parsed = h.agents.Parse(s.userAgent), true
+		if s.vouched {
+			s.known.Bot = ""
+		}
 	}
 	return s.known
 }
 
-func (h *Handler) sender(r *http.Request) sender {
+// sender returns who sent r, or errToken.
+func (h *Handler) sender(r *http.Request) (from sender, err error) {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // what is no address, such as a socket's, stays invalid and untrusted
-	return sender{
+	from = sender{
 		addr:      visitor.ClientAddr(peer.Addr(), r.Header["X-Forwarded-For"], h.trusted),
 		userAgent: r.UserAgent(),
 		languages: r.Header.Get("Accept-Language"),
 	}
+	if r.Header["Authorization"] != nil {
+		err = h.vouch(r.Context(), &from, peer.Addr(), r.Header)
+	}
+	return from, err
 }
 
 // event answers POST /api/event: 202 once every event that counts is on disk.
 func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
-	from := h.sender(r)
+	from, err := h.sender(r)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
 	if r.Header.Get("X-Debug-Request") == "true" {
 		w.Header()["Content-Type"] = plainText
 		io.WriteString(w, from.addr.String())

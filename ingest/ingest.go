@@ -63,6 +63,7 @@ func (s live) Dropped(site schema.Site, d schema.Date, reason string) {
 // Handler answers POST /api/event and GET /api/error. It is safe for concurrent use.
 type Handler struct {
 	store   store
+	book    *account.Book // of tokens; nil knows none
 	agents  *agent.Parser
 	places  *geo.DB
 	sources *source.Table
@@ -103,8 +104,12 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	var book *account.Book
+	if cfg.Store != nil {
+		book = cfg.Store.Accounts()
+	}
 	return &Handler{
-		store: s, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
+		store: s, book: book, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
 		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
 		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
 		large:  make(chan struct{}, maxLargeBodies),

@@ -15,10 +15,10 @@ import (
 	"footfall/storage/account"
 )
 
-// Scopes of tokens.
+// Scopes of tokens that let somebody in here.
 const (
-	ScopeRead      = "stats:read"
-	ScopeProvision = "sites:provision" // the Sites API, which changes sites
+	ScopeRead      = account.ScopeRead
+	ScopeProvision = account.ScopeProvision
 )
 
 // Caller is who asks. The zero Caller is anonymous and may nothing.
@@ -48,7 +48,7 @@ func (c Caller) MayRead(site account.Site) bool {
 	if site.ID == 0 {
 		return false
 	}
-	return c.user.ID != 0 || c.demo || c.token.ID != 0 // every scope includes reading
+	return c.user.ID != 0 || c.demo || c.token.ID != 0 // every scope of a Caller includes reading
 }
 
 // MayList reports whether the caller may see which sites there are.
@@ -139,16 +139,12 @@ func (a *Auth) Bearer(r *http.Request) (Caller, error) {
 	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Caller{}, ErrNoToken
 	}
-	hash := sha256.Sum256([]byte(token))
-	t, ok := a.book.TokenByHash(hash)
-	if !ok || subtle.ConstantTimeCompare(t.Hash[:], hash[:]) != 1 {
+	t, ok, err := a.book.UseToken(r.Context(), token, a.now())
+	if !ok || t.Scope == account.ScopeSend {
 		return Caller{}, ErrWrongToken
 	}
-	if now := a.now(); now.Sub(t.LastUsed) >= touchEvery {
-		// The hour is all that a list of tokens needs to tell which are still in use.
-		if err := a.book.TouchToken(r.Context(), hash, now.Truncate(time.Hour)); err != nil && !errors.Is(err, account.ErrNotFound) {
-			a.log.Warn("touch token", "error", err)
-		}
+	if err != nil {
+		a.log.Warn("touch token", "error", err)
 	}
 	return Caller{token: t}, nil
 }

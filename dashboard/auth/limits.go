@@ -12,7 +12,7 @@ const (
 	prefixChars  = 6  // shown in lists; leaves 348 bits secret
 
 	idle       = 14 * 24 * time.Hour // a login unused this long ends
-	touchEvery = time.Hour           // a used login or token is written at most this often
+	touchEvery = time.Hour           // a used login is written at most this often
 	cookieAge  = 400 * 24 * 3600     // seconds, the longest browsers keep; the server decides
 
 	// Guessing: some free mistakes, then a delay that doubles, for the address and for the account. A stranger who keeps typing an

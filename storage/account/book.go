@@ -73,6 +73,7 @@ type Book struct {
 	mu  sync.Mutex // serialises changes: read state, commit, publish
 	now atomic.Pointer[state]
 
+	touching sync.Mutex // held while a use of a token is recorded
 	auditing sync.Mutex // guards entries
 	entries  uint64     // number of the newest entry of the audit log; 0 until it is asked for
 }

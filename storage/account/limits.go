@@ -1,5 +1,7 @@
 package account
 
+import "time"
+
 // Limits of the book. It lives in memory whole, so each list ends somewhere.
 const (
 	MaxDomain = 253 // the longest name DNS can hold
@@ -42,4 +44,7 @@ const (
 
 	// MaxEntries of the audit log are kept. People delete by hand: this is years of it, in two megabytes.
 	MaxEntries = 10_000
+
+	// touchEvery is how often a used token is written at most: an hour is all that a list of tokens needs to tell which are still in use.
+	touchEvery = time.Hour
 )

@@ -3,11 +3,21 @@ package account
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+)
+
+// Scopes of tokens.
+const (
+	ScopeRead      = "stats:read"      // the Stats API
+	ScopeProvision = "sites:provision" // the Sites API, which changes sites, and the Stats API
+	ScopeSend      = "send"            // events in the name of visitors, and nothing else
 )
 
 // Tokens returns all tokens, the oldest first.
@@ -25,6 +35,26 @@ func (b *Book) Tokens() []Token {
 func (b *Book) TokenByHash(hash [32]byte) (Token, bool) {
 	v, ok := b.now.Load().tokens[hash]
 	return v, ok
+}
+
+// UseToken returns the token with this text, and records to the hour that it was used at now. ok is false for a text that no token has; err
+// says only that the use could not be recorded.
+func (b *Book) UseToken(ctx context.Context, text string, now time.Time) (t Token, ok bool, err error) {
+	hash := sha256.Sum256([]byte(text))
+	t, ok = b.TokenByHash(hash)
+	if !ok || subtle.ConstantTimeCompare(t.Hash[:], hash[:]) != 1 {
+		return Token{}, false, nil
+	}
+	if now.Sub(t.LastUsed) < touchEvery || !b.touching.TryLock() { // another request is recording it, or was when this one began
+		return t, true, nil
+	}
+	defer b.touching.Unlock()
+	if seen, known := b.TokenByHash(hash); known && now.Sub(seen.LastUsed) >= touchEvery {
+		if err = b.TouchToken(ctx, hash, now.Truncate(time.Hour)); errors.Is(err, ErrNotFound) {
+			err = nil // removed meanwhile
+		}
+	}
+	return t, true, err
 }
 
 // AddToken stores a token under a new number; of t it takes name, scope, prefix, hash and time of creation. A name
