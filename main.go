@@ -89,6 +89,15 @@ type verbs struct {
 		List   auth.TokenList   `cmd:"" help:"List the tokens."`
 		Remove auth.TokenRemove `cmd:"" help:"Remove a token."`
 	} `cmd:"" help:"Tokens for programs."`
+	Shield struct {
+		List    api.ShieldList    `cmd:"" help:"List the rules of a site, and what they did in the last 30 days."`
+		Add     api.ShieldAdd     `cmd:"" help:"Add rules: addresses, countries and pages that are not counted, hosts that alone are."`
+		Set     api.ShieldSet     `cmd:"" help:"Change a rule, or what holds for every site until it is changed: spam, data centres, rates."`
+		Remove  api.ShieldRemove  `cmd:"" help:"Remove a rule."`
+		Try     api.ShieldTry     `cmd:"" help:"Tell what a rule would have dropped."`
+		Link    api.ShieldLink    `cmd:"" help:"Print the link by which a browser asks not to be counted."`
+		Dropped api.ShieldDropped `cmd:"" help:"Tell what was not counted, by day and reason."`
+	} `cmd:"" help:"What is not counted."`
 	Key struct {
 		Status   verb.KeyStatus   `cmd:"" help:"List the keys that open the data, and warn of what is wrong with them."`
 		Add      verb.KeyAdd      `cmd:"" help:"Make another key open the data: a passphrase or a key file."`
@@ -228,7 +237,7 @@ func (a *app) runVerb() (err error) {
 	}
 	return admin.Where(a.ctx, dir, a.args, a.command.Settings, streams,
 		func() (*storage.Store, error) {
-			return a.open(dir, strings.HasSuffix(a.command.Path, " add") && a.command.Path != "key add")
+			return a.open(dir, strings.HasSuffix(a.command.Path, " add") && a.command.Path != "key add" && a.command.Path != "shield add")
 		},
 		func(store *storage.Store) error {
 			a.showRecovery(store)

@@ -37,6 +37,7 @@ type Engine interface {
 // are cheap.
 type Store interface {
 	Engine
+	Rules
 	// AddSite makes a site with all it needs.
 	AddSite(ctx context.Context, domain, timezone string) (account.Site, error)
 	// SetTimezone lets a site's days end by another zone from some day on.
@@ -136,6 +137,13 @@ func (a *API) Routes() []Route {
 		{"GET", "/api/app/sites/{domain}/current", Login, a.forSite(a.current)},
 		{"GET", "/api/app/sites/{domain}/filtered", Login, a.forSite(a.filtered)},
 		{"POST", "/api/app/sites/{domain}/query", Login, a.forSite(a.queryApp)},
+		{"GET", "/api/app/sites/{domain}/rules", Login, a.forRules(a.listRules)},
+		{"POST", "/api/app/sites/{domain}/rules", Login, a.forRules(a.addRule)},
+		{"POST", "/api/app/sites/{domain}/rules/try", Login, a.forRules(a.tryRule)},
+		{"PUT", "/api/app/sites/{domain}/rules/{id}", Login, a.forRules(a.putRule)},
+		{"DELETE", "/api/app/sites/{domain}/rules/{id}", Login, a.forRules(a.deleteRule)},
+		{"GET", "/api/app/sites/{domain}/ignore-link", Login, a.forRules(a.link)},
+		{"POST", "/api/app/sites/{domain}/ignore-link", Login, a.forRules(a.newLink)},
 	}
 }
 
