@@ -18,6 +18,9 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
+// connections are how many a browser has to one host at a time.
+const connections = 6
+
 // website is a site that is counted. Under the names news.example and elsewhere.example it is another
 // site, which links to the first and counts nothing.
 type website struct {
@@ -29,11 +32,13 @@ type website struct {
 
 	// rewrites are paths that are answered by another server: its address for each, as a proxy of the site would have it.
 	rewrites map[string]string
+
+	hanging chan struct{} // gets one for each request that hangs
 }
 
 func newWebsite(t *testing.T, layout string) *website {
 	t.Helper()
-	w := &website{layout: layout}
+	w := &website{layout: layout, hanging: make(chan struct{}, connections)}
 	s := httptest.NewServer(w)
 	t.Cleanup(s.Close)
 	_, w.port, _ = strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
@@ -51,6 +56,11 @@ func (w *website) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	if to, ok := w.rewrites[r.URL.Path]; ok {
 		pass(to, out, r)
+		return
+	}
+	if r.URL.Path == "/hang" { // answered when nobody waits for it any more
+		w.hanging <- struct{}{}
+		<-r.Context().Done()
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/empty/") { // the browser stays where it is

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,7 +11,7 @@ import (
 // testPackages has pages use the packages of npm that were written for Plausible, unchanged, with nothing set but where
 // events go. What they do is judged by what the server has stored of it.
 func testPackages(t *testing.T, c *chromium) {
-	m := &market{c: c, s: start(t, "serve", t.TempDir()), zone: clockZone(t)}
+	m := newMarket(t, c)
 	m.bundle = bundle(t, "packages.js", "--global-name=packages", "--alias:path=./pages/nothing.js")
 	t.Run("tracker", m.testTracker)
 	t.Run("tracker routes", m.testTrackerRoutes)
@@ -23,57 +22,15 @@ func testPackages(t *testing.T, c *chromium) {
 	t.Run("vue-plausible", m.testVue)
 }
 
-// market is where the packages are tried: one server, and a site for each trial.
-type market struct {
-	c      *chromium
-	s      *server
-	zone   string
-	bundle []byte
-}
-
-// stall is one site of the market with a visitor in front of it.
-type stall struct {
-	*website
-	*tab
-	s    *server
-	site string
-}
-
-// stall opens a site whose pages set their packages up with a script. It finds there site, the site's domain, and server.
-func (m *market) stall(t *testing.T, site, script string) *stall {
-	t.Helper()
-	mustFootfall(t, nil, "site", "add", site, "--timezone", m.zone, "--data", m.s.Dir)
-	w := newWebsite(t, "package.html")
-	w.bundle = m.bundle
-	w.head = fmt.Sprintf(`<script src="/npm.js"></script><script>const site = %q, server = %q; %s</script>`, site, m.s.URL, script)
-	return &stall{w, m.c.person(t), m.s, site}
-}
-
-func (s *stall) visit(path string) { s.open(s.origin(s.site) + path) }
-
-// run runs a program in the page.
-func (s *stall) run(program string) {
-	s.t.Helper()
-	s.same(`(() => {`+program+`})()`, nil)
-}
-
-func (s *stall) untilStored(want ...string) []exported {
-	s.t.Helper()
-	return untilStored(s.t, s.s, s.site, want...)
-}
-
-// end holds that the page complained of nothing, left nothing on the device, and asked only for itself and the server's endpoint.
-func (s *stall) end() {
-	s.t.Helper()
-	s.leftNothing()
-	s.quiet(s.origin(s.site), s.origin("elsewhere.example"), s.s.URL)
-	s.askedOnly(s.s, "POST /api/event")
+// set is how pages use the bundle: a script that finds there site, the site's domain, and server.
+func set(script string) string {
+	return `<script src="/npm.js"></script><script>const site = "{site}", server = "{server}"; ` + script + `</script>`
 }
 
 // testTracker switches on all that @plausible-analytics/tracker notices by itself.
 func (m *market) testTracker(t *testing.T) {
-	p := m.stall(t, "tracker.example", `packages.tracker.init({
-		domain: site, endpoint: server + "/api/event", outboundLinks: true, fileDownloads: true, formSubmissions: true })`)
+	p := m.stall(t, "tracker.example", set(`packages.tracker.init({
+		domain: site, endpoint: server + "/api/event", outboundLinks: true, fileDownloads: true, formSubmissions: true })`))
 	p.visit("/")
 	p.untilStored("pageview /")
 	p.click("#pricing")
@@ -95,21 +52,21 @@ func (m *market) testTracker(t *testing.T) {
 }
 
 func (m *market) testTrackerRoutes(t *testing.T) {
-	p := m.stall(t, "routes.example", `packages.tracker.init({ domain: site, endpoint: server + "/api/event" })`)
+	p := m.stall(t, "routes.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event" })`))
 	p.visit("/one?id=1")
 	p.run(`history.pushState({}, "", "/two"); history.pushState({}, "", "/two"); history.pushState({}, "", "/two?page=2#far"); history.replaceState({}, "", "/three")`)
 	p.run(`history.pushState({}, "", "/four%20and%20more/")`)
 	p.untilStored("pageview /one", "pageview /two", "pageview /four and more/")
 	p.end()
 
-	p = m.stall(t, "hash.example", `packages.tracker.init({ domain: site, endpoint: server + "/api/event", hashBasedRouting: true })`)
+	p = m.stall(t, "hash.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", hashBasedRouting: true })`))
 	p.visit("/app/")
 	p.same(`new Promise(done => { addEventListener("hashchange", () => done(0)); location.hash = "/inbox" })`, 0)
 	p.run(`history.pushState({}, "", "/elsewhere")`)
 	p.untilStored("pageview /app/", "pageview /app/#/inbox")
 	p.end()
 
-	p = m.stall(t, "manual.example", `packages.tracker.init({ domain: site, endpoint: server + "/api/event", autoCapturePageviews: false })`)
+	p = m.stall(t, "manual.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", autoCapturePageviews: false })`))
 	p.visit("/people/7281")
 	p.run(`history.pushState({}, "", "/people/7282"); packages.tracker.track("pageview", { url: location.origin + "/people/_id_" })`)
 	p.untilStored("pageview /people/_id_")
@@ -117,9 +74,9 @@ func (m *market) testTrackerRoutes(t *testing.T) {
 }
 
 func (m *market) testTrackerOptions(t *testing.T) {
-	p := m.stall(t, "options.example", `packages.tracker.init({ domain: site, endpoint: server + "/api/event", fileDownloads: { fileExtensions: ["ogg"] },
+	p := m.stall(t, "options.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", fileDownloads: { fileExtensions: ["ogg"] },
 		customProperties: name => ({ theme: "dark", about: name }),
-		transformRequest: event => { event.u = event.u.replace(/\/users\/\d+/, "/users/_"); return event.n === "Secret" ? null : event } })`)
+		transformRequest: event => { event.u = event.u.replace(/\/users\/\d+/, "/users/_"); return event.n === "Secret" ? null : event } })`))
 	p.visit("/users/42?token=x")
 	p.click("#paper")
 	p.click("#cast")
@@ -139,7 +96,7 @@ func (m *market) testTrackerOptions(t *testing.T) {
 
 // testTrackerIgnores holds that what its options leave out stays out, and what they let in comes in.
 func (m *market) testTrackerIgnores(t *testing.T) {
-	p := m.stall(t, "ignores.example", `packages.tracker.init({ domain: site, endpoint: server + "/api/event", captureOnLocalhost: location.search === "?count", logging: location.search !== "?silent" })`)
+	p := m.stall(t, "ignores.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", captureOnLocalhost: location.search === "?count", logging: location.search !== "?silent" })`))
 	local := "http://127.0.0.1:" + p.port
 	p.open(local + "/first")
 	p.forgive(t, "Ignoring Event: localhost")
@@ -158,7 +115,7 @@ func (m *market) testTrackerIgnores(t *testing.T) {
 	// A server that is not there costs the page nothing.
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	p = m.stall(t, "gone.example", `packages.tracker.init({ domain: site, endpoint: "`+gone.URL+`/api/event" })`)
+	p = m.stall(t, "gone.example", set(`packages.tracker.init({ domain: site, endpoint: "`+gone.URL+`/api/event" })`))
 	p.visit("/")
 	p.same(`new Promise(done => plausible("Lost", { callback: told => done(told.error instanceof TypeError) }))`, true)
 	p.forgive(t, "ERR_CONNECTION_REFUSED")
@@ -168,7 +125,7 @@ func (m *market) testTrackerIgnores(t *testing.T) {
 
 // testOlderTracker uses plausible-tracker, which sends properties as text, the width of the window, and "h": 0.
 func (m *market) testOlderTracker(t *testing.T) {
-	p := m.stall(t, "older.example", `window.older = packages.Plausible({ apiHost: server }); older.enableAutoPageviews(); older.enableAutoOutboundTracking()`)
+	p := m.stall(t, "older.example", set(`window.older = packages.Plausible({ apiHost: server }); older.enableAutoPageviews(); older.enableAutoOutboundTracking()`))
 	p.link = p.origin(p.site) + "/?utm_source=letter"
 	p.open(p.origin("news.example") + "/today") // the domain is not set: it is the page's host
 	p.click("#story")
@@ -191,20 +148,20 @@ func (m *market) testOlderTracker(t *testing.T) {
 
 // testOlderRoutes: that package sends a pageview for every pushState, to the same page too, and the server takes it at its word.
 func (m *market) testOlderRoutes(t *testing.T) {
-	p := m.stall(t, "steps.example", `packages.Plausible({ domain: site, apiHost: server }).enableAutoPageviews()`)
+	p := m.stall(t, "steps.example", set(`packages.Plausible({ domain: site, apiHost: server }).enableAutoPageviews()`))
 	p.visit("/one")
 	p.run(`history.pushState({}, "", "/two"); history.pushState({}, "", "/two?page=2"); history.replaceState({}, "", "/three")`)
 	p.untilStored("pageview /one", "pageview /two", "pageview /two")
 	p.end()
 
-	p = m.stall(t, "anchors.example", `packages.Plausible({ domain: site, apiHost: server, hashMode: true }).enableAutoPageviews()`)
+	p = m.stall(t, "anchors.example", set(`packages.Plausible({ domain: site, apiHost: server, hashMode: true }).enableAutoPageviews()`))
 	p.visit("/app#/inbox")
 	p.untilStored("pageview /app#/inbox")
 	p.run(`location.hash = "/sent"`) // which is a change of the hash and of the history: it sends two
 	p.untilStored("pageview /app#/inbox", "pageview /app#/sent", "pageview /app#/sent")
 	p.end()
 
-	p = m.stall(t, "desk.example", `packages.Plausible({ domain: site, apiHost: server, trackLocalhost: location.search === "?count" }).enableAutoPageviews()`)
+	p = m.stall(t, "desk.example", set(`packages.Plausible({ domain: site, apiHost: server, trackLocalhost: location.search === "?count" }).enableAutoPageviews()`))
 	p.open("http://127.0.0.1:" + p.port + "/first")
 	p.forgive(t, "running locally")
 	p.open("http://127.0.0.1:" + p.port + "/second?count")
@@ -213,11 +170,11 @@ func (m *market) testOlderRoutes(t *testing.T) {
 
 // testVue uses vue-plausible as its text says, with the Vue it was written for.
 func (m *market) testVue(t *testing.T) {
-	p := m.stall(t, "vue.example", `addEventListener("DOMContentLoaded", () => {
+	p := m.stall(t, "vue.example", set(`addEventListener("DOMContentLoaded", () => {
 		const { Vue, VuePlausible } = packages;
 		Vue.use(VuePlausible, { domain: site, apiHost: server, enableAutoPageviews: true, enableAutoOutboundTracking: true });
 		new Vue({ render(h) { return h("button", { attrs: { id: "own" }, on: { click: () => this.$plausible.trackEvent("Pressed", { props: { by: "Vue" } }) } }, "Press") } }).$mount("#app");
-	})`)
+	})`))
 	p.visit("/")
 	p.click("#own")
 	p.run(`history.pushState({}, "", "/second")`)
