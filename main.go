@@ -479,7 +479,7 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Filter: r.ingest, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
-		BaseURL: base, Proxies: proxies.Contains, QueryTime: a.opt.QueryTime, Metrics: r.metrics, Logger: a.log})
+		BaseURL: base, Proxies: proxies.Contains, Metrics: r.metrics, Logger: a.log})
 	r.count()
 	r.metrics.Store(store)
 	r.metrics.Snapshots(store, snapshots)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"footfall/dashboard/auth"
 	"footfall/storage"
@@ -115,9 +114,6 @@ func (a *API) deleteEvents(w http.ResponseWriter, r *http.Request, caller auth.C
 		return nil, err
 	}
 	d.By = caller.Who()
-	// Every day of a site may have to be read and written anew: that takes as long as it takes. An error says that w is none of the
-	// server's connections, which have the limit.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	if d.confirm == "" {
 		sum, err := a.store.PreviewDelete(r.Context(), d.Deletion, nil)
 		return d.answer(site, sum, false), err

@@ -32,14 +32,12 @@ type Config struct {
 	Ready func() error
 	// Snapshots says in a word how the snapshots are doing: ok, late or fenced. Nil where there are none.
 	Snapshots func() string
-	// BaseURL is where browsers reach the server, if the operator said so.
+	// BaseURL is where browsers reach the server, if the operator said so. Under another name the dashboard is not served then.
 	BaseURL *url.URL
 	// Proxies reports whether an address is of a trusted peer; they are exempt from the limit of connections by address. Nil: none is.
 	Proxies func(netip.Addr) bool
-	// QueryTime is how long a query may compute.
-	QueryTime time.Duration
-	Metrics   *metrics.Set // nil counts nothing
-	Logger    *slog.Logger // nil is slog.Default
+	Metrics *metrics.Set // nil counts nothing
+	Logger  *slog.Logger // nil is slog.Default
 }
 
 // Server is an http.Handler, and serves itself on a listener.
@@ -87,6 +85,9 @@ func New(cfg Config) (*Server, error) {
 		if r.Access == api.Public || r.Access == api.Login {
 			h = s.csrf.Handler(h)
 		}
+		if r.Access == api.Login || r.Path == "/" || strings.HasPrefix(r.Path, "/api/app/") {
+			h = s.here(h)
+		}
 		s.mux.Handle(strings.TrimSpace(r.Method+" "+r.Path), h)
 	}
 	return s, nil
@@ -121,6 +122,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The path of events is short on purpose: it is most of the traffic, and ingest answers for itself.
 	if r.URL.Path == "/api/event" && r.Method == http.MethodPost {
 		defer s.recover(w, r, "/api/event")
+		closeAfterChunks(w, r)
 		s.cfg.Ingest.ServeHTTP(w, r)
 		return
 	}
@@ -129,12 +131,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { s.cfg.Metrics.Request(route(r), out.status, time.Since(began)) }()
 	defer s.recover(out, r, route(r))
 	if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
-		// TRACE would read a login cookie back to a script; CONNECT asks for a proxy, which this is not.
+		// TRACE would read a login cookie back to a script; CONNECT asks for a proxy, which this is not: what follows it is no request.
+		out.Header().Set("Connection", "close")
 		http.Error(out, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
+	closeAfterChunks(out, r)
 	s.headers(out.Header(), r)
 	s.mux.ServeHTTP(out, r)
+}
+
+// closeAfterChunks lets nothing follow a body in chunks, in which a proxy before us might have seen another end.
+func closeAfterChunks(w http.ResponseWriter, r *http.Request) {
+	if r.TransferEncoding != nil {
+		w.Header()["Connection"] = []string{"close"}
+	}
 }
 
 // route names the line of the table that answered r.
