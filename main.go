@@ -476,7 +476,7 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.
 		return nil, err
 	}
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies.Contains, ClientAddr: visitor.ClientAddr, BaseURL: base})
-	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Filter: r.ingest, Logger: a.log})
+	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Siteless: r.ingest.Siteless, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		BaseURL: base, Proxies: proxies.Contains, Metrics: r.metrics, Logger: a.log})

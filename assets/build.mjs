@@ -1,7 +1,7 @@
 // Builds everything browsers receive into dist/: the dashboard, the tracking script, and (through data/build.mjs) the data
 // sets the server embeds. `node build.mjs --dev` leaves names readable and adds source maps.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -27,9 +27,22 @@ async function buildApp() {
     define: { "process.env.NODE_ENV": '"production"' },
   });
   cpSync(join(here, "app/static"), join(dist, "app"), { recursive: true });
+  writeFileSync(join(dist, "app/regions.json"), JSON.stringify(regions()));
+  report("app/regions.json");
   const total = ["app/index.html", "app/app.js", "app/app.css"].map(report).reduce((a, b) => a + b, 0);
   console.log(`${"dashboard, first load".padEnd(24)}${kB(total)}`);
   if (total > appBudget) throw new Error(`the dashboard's first load is ${kB(total)}, the budget is ${kB(appBudget)}`);
+}
+
+/** The English names of regions, by country and by the rest of their ISO 3166-2 code. The page asks for them when it shows one. */
+function regions() {
+  const path = join(here, "node_modules/cldr-subdivisions-full/subdivisions/en/en.json");
+  const names = {};
+  for (const [code, name] of Object.entries(JSON.parse(readFileSync(path, "utf8")).subdivisions.localeDisplayNames.subdivisions)) {
+    // Where two regions of a country share a name, the list tells them apart by a small digit, which no reader expects.
+    (names[code.slice(0, 2).toUpperCase()] ??= {})[code.slice(2).toUpperCase()] = name.replace(/[²³]$/, "");
+  }
+  return names;
 }
 
 async function buildTracker() {

@@ -172,9 +172,6 @@ func (h *Handler) Snapshot() Counts {
 	return c
 }
 
-// Explain returns the line that explains a reason, "" for one that this version does not know.
-func (h *Handler) Explain(reason string) string { return shield.Reason(reason).Help() }
-
 // Siteless returns how many of Counts.Dropped belong to no site, by reason.
 func (h *Handler) Siteless() map[string]int64 {
 	counts := map[string]int64{}

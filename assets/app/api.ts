@@ -75,6 +75,8 @@ export interface Left {
   /** Events of the period that are counted. */
   counted: number;
   reasons: Reason[];
+  /** Counted, although a rule in watch mode is about them. */
+  watched: Reason[];
   other: { dimension: string; count: number }[];
 }
 

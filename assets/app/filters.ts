@@ -1,10 +1,11 @@
 // Filters: one condition on one dimension, as chips, in the URL and for the API.
 
 import { countryName } from "./format.ts";
+import { codesNamed, knownRegions, regionName } from "./regions.ts";
 
 export const filterKeys = [
   "page", "entry_page", "exit_page", "hostname", "channel", "source", "referrer", "utm_medium", "utm_source", "utm_campaign", "utm_content",
-  "utm_term", "country", "device", "browser", "browser_version", "os", "os_version", "language",
+  "utm_term", "country", "region", "city", "device", "browser", "browser_version", "os", "os_version", "language",
 ] as const;
 
 export type FilterKey = (typeof filterKeys)[number];
@@ -35,6 +36,8 @@ const names: Record<FilterKey, string> = {
   utm_content: "UTM content",
   utm_term: "UTM term",
   country: "Country",
+  region: "Region",
+  city: "City",
   device: "Size",
   browser: "Browser",
   browser_version: "Browser version",
@@ -60,7 +63,7 @@ export function isOperator(text: string): text is Operator {
 
 /** operatorsFor leaves out searching by parts where values are codes. */
 export function operatorsFor(key: FilterKey): readonly Operator[] {
-  return key === "country" || key === "device" ? ["is", "is_not"] : operators;
+  return key === "country" || key === "region" || key === "device" ? ["is", "is_not"] : operators;
 }
 
 /** dimensionOf is the API's name of what a filter looks at. */
@@ -69,7 +72,16 @@ export function dimensionOf(key: FilterKey): string {
 }
 
 export function valueName(key: FilterKey, value: string): string {
-  return key === "country" ? countryName(value) : value;
+  if (key === "country") return countryName(value);
+  return key === "region" ? regionName(value) : value;
+}
+
+/** maxCodes bounds a search for regions by what their names contain. */
+const maxCodes = 100;
+
+/** searchFor is the filter of a dimension's values that contain a text. Regions are stored by codes, whose names are known here only. */
+export function searchFor(key: FilterKey, text: string): Filter {
+  return { op: "contains", key, values: key === "region" ? [text, ...codesNamed(knownRegions(), text, maxCodes)] : [text] };
 }
 
 export function toApi(filters: readonly Filter[]): ApiFilter[] {

@@ -1,14 +1,13 @@
 // The reports behind the panels: what each tab asks for, which columns its Details show, and what a click on a row filters.
 
-import { dimensionOf, type Filter, type FilterKey, soleValue } from "./filters.ts";
-import { countryName } from "./format.ts";
+import { dimensionOf, type Filter, type FilterKey, soleValue, valueName } from "./filters.ts";
 import type { Column } from "./metrics.ts";
 
 export type PanelKey = "sources" | "pages" | "locations" | "devices";
 
 export const utmKeys = ["utm_medium", "utm_source", "utm_campaign", "utm_content", "utm_term"] as const;
 
-export type ReportKey = "channels" | "sources" | (typeof utmKeys)[number] | "pages" | "entry_pages" | "exit_pages" | "countries" | "browsers" | "systems" | "sizes";
+export type ReportKey = "channels" | "sources" | (typeof utmKeys)[number] | "pages" | "entry_pages" | "exit_pages" | "countries" | "regions" | "cities" | "browsers" | "systems" | "sizes";
 
 export interface Report {
   key: ReportKey;
@@ -37,6 +36,8 @@ export const reports: readonly Report[] = [
   { key: "entry_pages", panel: "pages", tab: "Entry", title: "Entry page", filter: "entry_page", columns: ["visitors", "percentage", "visits", "bounce_rate", "visit_duration"] },
   { key: "exit_pages", panel: "pages", tab: "Exit", title: "Exit page", filter: "exit_page", columns: ["visitors", "percentage", "visits"] },
   { key: "countries", panel: "locations", tab: "Countries", title: "Country", filter: "country", columns: visitColumns },
+  { key: "regions", panel: "locations", tab: "Regions", title: "Region", filter: "region", columns: visitColumns },
+  { key: "cities", panel: "locations", tab: "Cities", title: "City", filter: "city", columns: visitColumns },
   { key: "browsers", panel: "devices", tab: "Browsers", title: "Browser", filter: "browser", columns: visitColumns },
   { key: "systems", panel: "devices", tab: "Systems", title: "System", filter: "os", columns: visitColumns },
   { key: "sizes", panel: "devices", tab: "Sizes", title: "Size", filter: "device", columns: visitColumns },
@@ -82,9 +83,18 @@ export function drill(report: Report, filters: readonly Filter[]): Report {
 
 export const dimension = (r: Report): string => dimensionOf(r.filter);
 
+/** placed tells reports whose rows lie in a country: cities of one name are told apart by it, and it has the flag. */
+export const placed = (r: Report): boolean => r.filter === "region" || r.filter === "city";
+
+/** dimensions are what a report asks by. */
+export const dimensions = (r: Report): string[] => (placed(r) ? [dimension(r), dimensionOf("country")] : [dimension(r)]);
+
+/** plural is what many of a report's rows are called. */
+export const plural = (r: Report): string => (r.title.endsWith("y") ? r.title.slice(0, -1) + "ies" : r.title + "s");
+
 /** rowName is how a dimension's value reads in a table. */
 export function rowName(r: Report, value: string, filters: readonly Filter[]): string {
-  if (r.filter === "country") return countryName(value);
+  if (r.filter === "country" || (r.filter === "region" && value !== "")) return valueName(r.filter, value);
   if (value === "") return "(not set)";
   if (r.filter === "browser_version") return versionName(soleValue(filters, "browser"), value);
   if (r.filter === "os_version") return versionName(soleValue(filters, "os"), value);
@@ -97,11 +107,11 @@ function versionName(product: string | undefined, version: string): string {
 
 /** clause is the filter value of a row, undefined where the row cannot be filtered on: the API knows countries by two letters only. */
 export function clause(r: Report, value: string): string | undefined {
-  if (r.filter === "country") return value === "" ? undefined : value;
+  if (r.filter === "country" || placed(r)) return value === "" ? undefined : value;
   return value === "" ? "(not set)" : value;
 }
 
-/** hides tells rows a panel leaves out: visits without campaign tags would dwarf those with. */
+/** hides tells rows a panel leaves out: visits without campaign tags, or whose place is not known, would dwarf those with. */
 export function hides(r: Report, value: string): boolean {
-  return r.tab === "Campaigns" && (value === "(not set)" || value === "");
+  return (r.tab === "Campaigns" && (value === "(not set)" || value === "")) || (placed(r) && value === "");
 }

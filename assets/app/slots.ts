@@ -7,7 +7,7 @@ import { addDays } from "./dates.ts";
 import { hasPage, toApi } from "./filters.ts";
 import { type Metric, metrics } from "./metrics.ts";
 import type { Interval, Range } from "./periods.ts";
-import { dimension, drill, type PanelKey, panelKeys, type Report, reportOf } from "./reports.ts";
+import { dimensions, drill, type PanelKey, panelKeys, placed, type Report, reportOf } from "./reports.ts";
 import { domain, view } from "./router.ts";
 import { choice, interval, range, say, site, status, today } from "./session.ts";
 import type { View } from "./view.ts";
@@ -46,6 +46,9 @@ const slotKeys: readonly SlotKey[] = ["top", "series", ...panelKeys];
 /** panelRows is how many rows a panel shows. One more is asked for, since rows may be left out. */
 export const panelRows = 9;
 
+/** countries is how many there are at most: each may have a row of visits whose region or city is not known, which is left out. */
+export const countries = 300;
+
 /** topMetrics are the cards that can be answered: views per visit means nothing for a single page. */
 export function topMetrics(v: View): Metric[] {
   return hasPage(v.filters) ? metrics.filter((m) => m !== "views_per_visit") : [...metrics];
@@ -73,7 +76,7 @@ function plan(): Record<SlotKey, Question> {
   const panel = (p: PanelKey): Question => {
     const report = drill(reportOf(v.tabs[p]), v.filters);
     return {
-      query: { ...base, metrics: ["visitors", "percentage"], dimensions: [dimension(report)], pagination: { limit: panelRows + 1, offset: 0 } },
+      query: { ...base, metrics: ["visitors", "percentage"], dimensions: dimensions(report), pagination: { limit: panelRows + 1 + (placed(report) ? countries : 0), offset: 0 } },
       frame: { ...frame, report },
     };
   };

@@ -72,9 +72,11 @@ type Config struct {
 	Version string
 	// Snapshots are those of the server, nil if it streams none.
 	Snapshots *verb.Streaming
-	Filter    Filter           // nil: none, whose reasons are not explained
-	Logger    *slog.Logger     // nil is slog.Default
-	Now       func() time.Time // nil is time.Now
+	// Siteless returns, by reason, how many requests since the start belong to no site: they name one that is not set up here, or are no
+	// events. nil is none.
+	Siteless func() map[string]int64
+	Logger   *slog.Logger     // nil is slog.Default
+	Now      func() time.Time // nil is time.Now
 }
 
 // API is safe for concurrent use.
@@ -84,7 +86,7 @@ type API struct {
 	auth      *auth.Auth
 	version   string
 	snapshots *verb.Streaming
-	filter    Filter
+	nowhere   func() map[string]int64
 	started   time.Time
 	log       *slog.Logger
 	now       func() time.Time
@@ -98,7 +100,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Filter, cfg.Now(), cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Siteless, cfg.Now(), cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.

@@ -46,7 +46,8 @@ func newServer(t *testing.T, demo bool) *server {
 	t.Cleanup(func() { store.Close() })
 	s := &server{store: store}
 	s.auth = auth.New(auth.Config{Book: store.Accounts(), Now: now, Logger: log, Demo: demo})
-	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, Version: "test", Filter: filter{}, Now: now, Logger: log})
+	siteless := func() map[string]int64 { return map[string]int64{"invalid": 2, "not_found": 312, "bot": 0} }
+	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, Version: "test", Siteless: siteless, Now: now, Logger: log})
 	mux := http.NewServeMux()
 	for _, r := range a.Routes() {
 		mux.HandleFunc(r.Method+" "+r.Path, r.Handler)
@@ -55,15 +56,6 @@ func newServer(t *testing.T, demo bool) *server {
 	t.Cleanup(s.Close)
 	return s
 }
-
-// filter stands for ingestion.
-type filter struct{}
-
-func (filter) Explain(reason string) string {
-	return map[string]string{"bot": "it is a robot", "not_found": "there is no such site"}[reason]
-}
-
-func (filter) Siteless() map[string]int64 { return map[string]int64{"invalid": 2, "not_found": 312, "bot": 0} }
 
 // fill adds two sites, an account, a token and two days of visits.
 func (s *server) fill(t *testing.T) {
@@ -101,6 +93,7 @@ func (s *server) fill(t *testing.T) {
 	s.store.Dropped(site.ID, date, "bot", 7)
 	s.store.Dropped(site.ID, date-1, "bot", 2)
 	s.store.Dropped(site.ID, date, "blocked", 1)
+	s.store.Ruled(site.ID, date, "site_page_blocklist", 1, true, 3)
 }
 
 type visit struct {
@@ -293,7 +286,7 @@ func TestOtherValuesAreNoted(t *testing.T) {
 	if got := ask("event:page"); got != `{}` {
 		t.Errorf("by page: %s", got)
 	}
-	if _, got, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/filtered?from=2026-05-18&to=2026-05-18", "", ""); got != `{"counted":10001,"reasons":[],"other":[{"dimension":"event:name","count":1}]}` {
+	if _, got, _ := s.do(t, "login", "GET", "/api/app/sites/example.org/filtered?from=2026-05-18&to=2026-05-18", "", ""); got != `{"counted":10001,"reasons":[],"watched":[],"other":[{"dimension":"event:name","count":1}]}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -13,19 +13,11 @@ import (
 	"footfall/storage/schema"
 )
 
-// Filter tells of what ingestion does not count. It is safe for concurrent use.
-type Filter interface {
-	// Explain returns a clause about a reason, "" for one that it does not know.
-	Explain(reason string) string
-	// Siteless returns, by reason, how many requests since the start belong to no site: they name one that is not set up here, or are no
-	// events. A reason without any may be missing.
-	Siteless() map[string]int64
-}
-
 // filteredAnswer says how much of what came is not counted.
 type filteredAnswer struct {
 	Counted int64          `json:"counted"` // events of the period
 	Reasons []reasonAnswer `json:"reasons"` // the commonest first
+	Watched []reasonAnswer `json:"watched"` // counted although a rule in watch mode is about them; in its order
 	Other   []foldedAnswer `json:"other"`
 }
 
@@ -66,7 +58,7 @@ func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site
 	if err != nil {
 		return nil, fmt.Errorf("count events: %w", err)
 	}
-	answer := filteredAnswer{Reasons: a.reasons(a.store.DropCounts(site.ID, from, to)), Other: []foldedAnswer{}}
+	answer := filteredAnswer{Reasons: reasons(a.store.DropCounts(site.ID, from, to)), Watched: reasons(a.store.WatchCounts(site.ID, from, to)), Other: []foldedAnswer{}}
 	for _, row := range counted.Rows {
 		answer.Counted += int64(row.Metrics[0].Number)
 	}
@@ -78,10 +70,10 @@ func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site
 }
 
 // reasons puts counts by reason and day into order.
-func (a *API) reasons(counts map[string]map[schema.Date]int64) []reasonAnswer {
+func reasons(counts map[string]map[schema.Date]int64) []reasonAnswer {
 	list := []reasonAnswer{}
 	for reason, days := range counts {
-		one := reasonAnswer{Reason: reason, Help: a.explain(reason), Days: days}
+		one := reasonAnswer{Reason: reason, Help: schema.Reason(reason).Help(), Days: days}
 		for _, n := range days {
 			one.Count += n
 		}
@@ -99,23 +91,16 @@ func sortReasons(list []reasonAnswer) {
 	})
 }
 
-func (a *API) explain(reason string) string {
-	if a.filter == nil {
-		return ""
-	}
-	return a.filter.Explain(reason)
-}
-
 // siteless tells what belongs to no site.
 func (a *API) siteless() sitelessAnswer {
 	answer := sitelessAnswer{Since: a.started.UTC().Truncate(time.Second), Reasons: []reasonAnswer{}}
-	if a.filter == nil {
+	if a.nowhere == nil {
 		return answer
 	}
-	counts := a.filter.Siteless()
+	counts := a.nowhere()
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
 		if n := counts[reason]; n > 0 {
-			answer.Reasons = append(answer.Reasons, reasonAnswer{Reason: reason, Help: a.explain(reason), Count: n})
+			answer.Reasons = append(answer.Reasons, reasonAnswer{Reason: reason, Help: schema.Reason(reason).Help(), Count: n})
 		}
 	}
 	sortReasons(answer.Reasons)

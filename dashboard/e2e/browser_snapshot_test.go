@@ -23,11 +23,7 @@ func testSnapshotNotice(t *testing.T, c *chromium) {
 	send(s.URL, crashSite, "/one", firefox)
 
 	b := c.person(t)
-	b.open(s.URL)
-	b.until(`!!document.querySelector("#email")`, true)
-	b.fill("#email", ownerEmail)
-	b.fill("#password", ownerPassword)
-	b.press("\r")
+	b.logIn(s)
 	b.until(`$("snapshot-banner")?.innerText.includes("Snapshots have stopped")`, true)
 	b.until(`settled()`, true)
 	b.look("snapshots-fenced")

@@ -3,20 +3,18 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { ask, type Query, type Result } from "../api.ts";
-import { toApi } from "../filters.ts";
+import { type ApiFilter, searchFor, toApi } from "../filters.ts";
 import { countryName, fullNumber, rangeName } from "../format.ts";
 import { type Column, metricFacts, showMetric } from "../metrics.ts";
 import { closeDetails, domain, view } from "../router.ts";
-import { dimension, drill, type PanelKey, type Report, reportOf, rowName } from "../reports.ts";
+import { dimension, dimensions, drill, type PanelKey, placed, plural, type Report, reportOf, rowName } from "../reports.ts";
 import { range, say } from "../session.ts";
-import { slots } from "../slots.ts";
+import { countries, slots } from "../slots.ts";
 import { ChevronLeft, ChevronRight, Cross, Search } from "./icons.tsx";
 import { RowName } from "./panel.tsx";
 
 const pageRows = 50;
 const typingPauseMs = 250;
-/** There are fewer countries than this; their names are known here only, so they are fetched at once and searched here. */
-const allCountries = 300;
 
 export function Details({ panel }: { panel: PanelKey }) {
   const report = drill(reportOf(view.value.tabs[panel]), view.value.filters);
@@ -68,7 +66,7 @@ export function Details({ panel }: { panel: PanelKey }) {
       <div class="details-in">
         <header class="details-bar">
           <div>
-            <h2 tabIndex={-1} ref={title}>{report.title === "Country" ? "Countries" : report.title + "s"}</h2>
+            <h2 tabIndex={-1} ref={title}>{plural(report)}</h2>
             <p class="faint">{rangeName(range.value)}</p>
           </div>
           <label class="search">
@@ -93,13 +91,16 @@ function detailsQuery(report: Report, search: string, sort: { by: Column; order:
   return {
     metrics: [...report.columns],
     date_range: [r.first, r.last],
-    dimensions: [dimension(report)],
-    filters: toApi([...view.value.filters, ...(search !== "" && !isCountry ? [{ op: "contains" as const, key: report.filter, values: [search] }] : [])]),
+    dimensions: dimensions(report),
+    filters: [...toApi([...view.value.filters, ...(search !== "" && !isCountry ? [searchFor(report.filter, search)] : [])]), ...(placed(report) ? [known(report)] : [])],
     order_by: [[sort.by, sort.order]],
     include: { total_rows: true },
-    pagination: { limit: isCountry ? allCountries : pageRows, offset },
+    pagination: { limit: isCountry ? countries : pageRows, offset },
   };
 }
+
+/** known leaves out visits whose place is not known, one row for each country. */
+const known = (report: Report): ApiFilter => ["is_not", dimension(report), [""]];
 
 interface TableProps {
   report: Report;
@@ -128,10 +129,10 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
   if (!state.result) return <div class="details-note panel-skeleton" aria-busy="true">{Array.from({ length: 10 }, (_, i) => <div key={i} class="skeleton" />)}</div>;
   const rows = state.result.results.filter((r) => report.filter !== "country" || countryName(r.dimensions[0] ?? "").toLowerCase().includes(search.toLowerCase()));
   if (rows.length === 0) return <div class="panel-note details-note"><p>{search ? `Nothing contains “${search}”.` : "No visits in this period."}</p></div>;
-  // A search narrows what the server takes a share of; the share shown stays that of all visitors.
+  // A search, and leaving out what is not known, narrow what the server takes a share of; the share shown stays that of all visitors.
   const all = slots.top.value.answer?.result.results[0]?.metrics[0] ?? null;
   const cell = (c: Column, v: number | null, visitors: number | null) =>
-    c === "percentage" && search !== "" && all && visitors !== null ? showMetric(c, (100 * visitors) / all) : showMetric(c, v, true);
+    c === "percentage" && (search !== "" || placed(report)) && all && visitors !== null ? showMetric(c, (100 * visitors) / all) : showMetric(c, v, true);
   return (
     <div class={`details-body ${more.value ? "more" : ""}`}>
       <div class={`details-scroll ${state.busy ? "stale" : ""}`} aria-busy={state.busy} ref={scroller} onScroll={measure}>
@@ -153,8 +154,8 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
             {rows.map((r) => {
               const value = r.dimensions[0] ?? "";
               return (
-                <tr key={value} data-testid="details-row">
-                  <th scope="row"><RowName report={report} value={value} name={rowName(report, value, view.value.filters)} /></th>
+                <tr key={r.dimensions.join("|")} data-testid="details-row">
+                  <th scope="row"><RowName report={report} value={value} country={r.dimensions[1]} name={rowName(report, value, view.value.filters)} /></th>
                   {report.columns.map((c, i) => <td key={c} class="num">{cell(c, r.metrics[i] ?? null, r.metrics[0] ?? null)}</td>)}
                 </tr>
               );

@@ -3,11 +3,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ask } from "../api.ts";
-import { dimensionOf, type Filter, type FilterKey, filterKeys, filterName, invert, isFilterKey, isOperator, type Operator, operatorName, operatorsFor, toApi, valueName } from "../filters.ts";
+import { dimensionOf, type Filter, type FilterKey, filterKeys, filterName, invert, isFilterKey, isOperator, type Operator, operatorName, operatorsFor, searchFor, toApi, valueName } from "../filters.ts";
 import { countryName } from "../format.ts";
 import { filterOpen } from "../keys.ts";
 import { domain, show, view } from "../router.ts";
 import { range } from "../session.ts";
+import { countries } from "../slots.ts";
 import { Cross, Funnel } from "./icons.tsx";
 import { Popover } from "./popover.tsx";
 
@@ -83,7 +84,7 @@ function Editor({ close }: { close: () => void }) {
     const fitting = (known.value ?? []).filter((v) => valueName(key.value, v).toLowerCase().includes(wanted.toLowerCase()));
     const exact = fitting.find((v) => valueName(key.value, v).toLowerCase() === wanted.toLowerCase());
     if (wanted === "" || op.value === "contains" || op.value === "contains_not") return wanted;
-    return exact ?? fitting[0] ?? (key.value === "country" ? "" : wanted);
+    return exact ?? fitting[0] ?? (key.value === "country" || key.value === "region" ? "" : wanted);
   };
   return (
     <form class="filter-form" onSubmit={(e) => { e.preventDefault(); add(typed()); }}>
@@ -116,7 +117,7 @@ function Editor({ close }: { close: () => void }) {
 async function suggest(key: FilterKey, text: string): Promise<string[]> {
   const dim = dimensionOf(key);
   const isCountry = key === "country";
-  const search: Filter[] = text.trim() !== "" && !isCountry ? [{ op: "contains", key, values: [text.trim()] }] : [];
+  const search: Filter[] = text.trim() !== "" && !isCountry ? [searchFor(key, text.trim())] : [];
   try {
     const [found] = await ask(domain.peek(), [
       {
@@ -124,7 +125,7 @@ async function suggest(key: FilterKey, text: string): Promise<string[]> {
         date_range: [range.peek().first, range.peek().last],
         dimensions: [dim],
         filters: toApi([...view.peek().filters, ...search]),
-        pagination: { limit: isCountry ? 300 : suggestions, offset: 0 },
+        pagination: { limit: isCountry ? countries : suggestions, offset: 0 },
       },
     ]);
     const values = (found?.results ?? []).map((r) => r.dimensions[0] ?? "").filter((v) => v !== "");

@@ -74,6 +74,12 @@ function Body({ shown: { left, range } }: { shown: Shown }) {
           {bars.length > 1 && <Course bars={bars} by={by} chosen={chosen} range={range} />}
         </div>
       )}
+      {left.watched.length > 0 && (
+        <div class="filtered-note" data-testid="watched">
+          <p>Counted, but rules that only watch would have dropped:</p>
+          <ul>{left.watched.map((r) => <li key={r.reason} data-name={r.reason} data-value={r.count}><b>{fullNumber(r.count)}</b> {reasonName(r.reason)}</li>)}</ul>
+        </div>
+      )}
       <Others left={left} />
     </>
   );

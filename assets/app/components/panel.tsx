@@ -1,10 +1,11 @@
 // A panel: tabs, the first rows of a report, and the way to its Details.
 
+import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { pick, soleValue } from "../filters.ts";
 import { showMetric } from "../metrics.ts";
 import { domain, follow, openDetails, place, show, view } from "../router.ts";
-import { clause, drill, hides, type PanelKey, panels, type Report, reportOf, reports, rowName, tabsOf } from "../reports.ts";
+import { clause, drill, hides, type PanelKey, panels, placed, plural, type Report, reportOf, reports, rowName, tabsOf } from "../reports.ts";
 import { panelRows, reload, slots } from "../slots.ts";
 import { formatView } from "../view.ts";
 import { Flag } from "./flag.tsx";
@@ -90,7 +91,7 @@ function Body({ panel }: { panel: PanelKey }) {
   if (!answer) return <PanelSkeleton rows={Math.min(panelRows, slot.answer?.result.results.length || panelRows)} />;
   const rows = answer.result.results.filter((r) => !hides(wanted, r.dimensions[0] ?? "")).slice(0, panelRows);
   if (rows.length === 0) {
-    return <div class="panel-note"><p>{wanted.tab === "Campaigns" ? "No visits with this tag in this period." : view.value.filters.length > 0 ? "No visits match these filters." : "No visits in this period."}</p></div>;
+    return <div class="panel-note"><p>{emptyNote(wanted, answer.result.results.length > 0)}</p></div>;
   }
   const most = Math.max(1, ...rows.map((r) => r.metrics[0] ?? 0));
   return (
@@ -98,7 +99,7 @@ function Body({ panel }: { panel: PanelKey }) {
       <div class="row-head" aria-hidden="true"><span>{wanted.tab === "Campaigns" ? "" : wanted.title}</span><span>Visitors</span><span class="share">%</span></div>
       <ul class="rows">
         {rows.map((r) => (
-          <Row key={r.dimensions[0]} report={wanted} value={r.dimensions[0] ?? ""} visitors={r.metrics[0] ?? 0} share={r.metrics[1] ?? null} most={most} />
+          <Row key={r.dimensions.join("|")} report={wanted} value={r.dimensions[0] ?? ""} country={r.dimensions[1]} visitors={r.metrics[0] ?? 0} share={r.metrics[1] ?? null} most={most} />
         ))}
       </ul>
       <div class="panel-foot">
@@ -110,12 +111,19 @@ function Body({ panel }: { panel: PanelKey }) {
   );
 }
 
-function Row({ report, value, visitors, share, most }: { report: Report; value: string; visitors: number; share: number | null; most: number }) {
+/** emptyNote says why a panel has no rows; some are rows that it leaves out. */
+function emptyNote(report: Report, some: boolean): ComponentChildren {
+  if (some && placed(report)) return <>{plural(report)} are not known here. Put a database of cities, such as <code>dbip-city-lite.mmdb</code>, into the data directory.</>;
+  if (some && report.tab === "Campaigns") return "No visits with this tag in this period.";
+  return view.value.filters.length > 0 ? "No visits match these filters." : "No visits in this period.";
+}
+
+function Row({ report, value, country, visitors, share, most }: { report: Report; value: string; country: string | undefined; visitors: number; share: number | null; most: number }) {
   const name = rowName(report, value, view.value.filters);
   return (
     <li class={`row ${clause(report, value) === undefined ? "still" : ""}`} data-testid="row" data-name={value} data-value={visitors}>
       <span class="track"><span class="bar" style={{ width: `${(100 * visitors) / most}%` }} /></span>
-      <RowName report={report} value={value} name={name} />
+      <RowName report={report} value={value} country={country} name={name} />
       <span class="num" title={`${showMetric("visitors", visitors, true)} visitors`}>{showMetric("visitors", visitors)}</span>
       <span class="share">{showMetric("percentage", share)}</span>
     </li>
@@ -123,12 +131,12 @@ function Row({ report, value, visitors, share, most }: { report: Report; value: 
 }
 
 /** RowName is the link that filters by a row, with what helps to recognise it. */
-export function RowName({ report, value, name }: { report: Report; value: string; name: string }) {
+export function RowName({ report, value, country, name }: { report: Report; value: string; country: string | undefined; name: string }) {
   const filters = view.value.filters;
   const to = clause(report, value);
   const shown = (
     <>
-      {report.filter === "country" && <Flag code={value} />}
+      {(report.filter === "country" || country !== undefined) && <Flag code={country ?? value} />}
       {name}
     </>
   );

@@ -7,7 +7,7 @@ const reason = (name: string, days: Record<string, number>): Reason => ({ reason
 
 test("how much of what came was not counted", () => {
   const say = (counted: number, ...dropped: number[]) => {
-    const { lead, rest } = summary({ counted, reasons: dropped.map((n) => reason("bot", { "2026-03-01": n })), other: [] });
+    const { lead, rest } = summary({ counted, reasons: dropped.map((n) => reason("bot", { "2026-03-01": n })), watched: [], other: [] });
     return lead + rest;
   };
   assert.equal(say(0), "No events came in this period.");
