@@ -52,15 +52,19 @@ func (h *Handler) refusal(err error) refusal {
 	return refusal{http.StatusServiceUnavailable, retryBroken, request("the server cannot store events now, try again later")}
 }
 
-// refuse answers a request of the Events API that was not counted.
-func (h *Handler) refuse(w http.ResponseWriter, err error) {
-	no := h.refusal(err)
+func (no *refusal) setHeader(header http.Header) {
 	if no.retry != "" {
-		w.Header().Set("Retry-After", no.retry)
+		header.Set("Retry-After", no.retry)
 	}
 	if no.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		header.Set("WWW-Authenticate", "Bearer")
 	}
+}
+
+// refuse answers a request that was not counted.
+func (h *Handler) refuse(w http.ResponseWriter, err error) {
+	no := h.refusal(err)
+	no.setHeader(w.Header())
 	body, _ := json.Marshal(map[string]wire.FieldErrors{"errors": no.fields})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(no.status)

@@ -62,7 +62,7 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, from.addr.String())
 		return
 	}
-	hit, err := h.decode(w, r)
+	hit, err := h.decode(w, r, wire.Decode)
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -133,8 +133,8 @@ var (
 	errEncoded   = errors.New("body is compressed")
 )
 
-// decode reads and decodes the body. Nothing of the hit shares memory with the buffer.
-func (h *Handler) decode(w http.ResponseWriter, r *http.Request) (wire.Hit, error) {
+// decode reads the body and hands it to read. Nothing of the hit shares memory with the buffer.
+func (h *Handler) decode(w http.ResponseWriter, r *http.Request, read func(contentType string, body []byte) (wire.Hit, error)) (wire.Hit, error) {
 	if r.ContentLength > wire.MaxBody {
 		return wire.Hit{}, errTooLarge
 	}
@@ -151,7 +151,7 @@ func (h *Handler) decode(w http.ResponseWriter, r *http.Request) (wire.Hit, erro
 	if err != nil {
 		return wire.Hit{}, err
 	}
-	hit, err := wire.Decode(r.Header.Get("Content-Type"), body)
+	hit, err := read(r.Header.Get("Content-Type"), body)
 	if err != nil && isEncoded(r) {
 		err = errEncoded
 	}

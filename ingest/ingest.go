@@ -60,7 +60,7 @@ func (s live) Dropped(site schema.Site, d schema.Date, reason string) {
 	s.Store.Dropped(site, d, reason, 1)
 }
 
-// Handler answers POST /api/event and GET /api/error. It is safe for concurrent use.
+// Handler answers POST /api/event, POST /api/send, GET /pixel.gif and GET /api/error. It is safe for concurrent use.
 type Handler struct {
 	store   store
 	book    *account.Book // of tokens; nil knows none
@@ -117,29 +117,47 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	}, nil
 }
 
-// ServeHTTP answers the paths of the Events API; the rest is not found.
+// ServeHTTP answers the paths of ingestion; the rest is not found.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["Access-Control-Allow-Origin"] = allowOrigin
 	header["Access-Control-Expose-Headers"] = exposeHeaders
 	header["Access-Control-Allow-Credentials"] = allowCredentials
+	var answer func(http.ResponseWriter, *http.Request)
+	method := http.MethodPost
+	switch r.URL.Path {
+	case "/api/event":
+		answer = h.event
+	case "/api/send":
+		answer = h.umami
+	case "/pixel.gif":
+		answer, method = h.pixel, http.MethodGet
+	}
 	switch {
 	case r.Method == http.MethodOptions:
-		header.Set("Access-Control-Max-Age", "1728000")
-		header.Set("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")
-		header.Set("Access-Control-Allow-Headers", "Authorization,Content-Type,Accept,Origin,User-Agent,DNT,Cache-Control,"+
-			"X-Mx-ReqToken,Keep-Alive,X-Requested-With,If-Modified-Since,X-CSRF-Token")
+		h.preflight(header, r.URL.Path)
 		w.WriteHeader(http.StatusNoContent)
 	case r.URL.Path == "/api/error":
 		w.WriteHeader(http.StatusOK)
-	case r.URL.Path != "/api/event":
+	case answer == nil:
 		http.NotFound(w, r)
-	case r.Method != http.MethodPost:
-		header.Set("Allow", "POST, OPTIONS")
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	case r.Method == method, r.Method == http.MethodHead && method == http.MethodGet:
+		answer(w, r)
 	default:
-		h.event(w, r)
+		header.Set("Allow", method+", OPTIONS")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	}
+}
+
+// preflight tells browsers what pages of other sites may send.
+func (h *Handler) preflight(header http.Header, path string) {
+	header.Set("Access-Control-Max-Age", "1728000")
+	header.Set("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")
+	allowed := "Authorization,Content-Type,Accept,Origin,User-Agent,DNT,Cache-Control,X-Mx-ReqToken,Keep-Alive,X-Requested-With,If-Modified-Since,X-CSRF-Token"
+	if path == "/api/send" {
+		allowed += ",X-Umami-Cache" // which comes with every request but the first
+	}
+	header.Set("Access-Control-Allow-Headers", allowed)
 }
 
 // Header values that every answer has. Nobody writes to them.

@@ -324,7 +324,7 @@ func TestBearer(t *testing.T) {
 	site := account.Site{ID: 1}
 	for header, want := range map[string]error{
 		"Bearer " + sends: auth.ErrWrongToken, // a program that may send may not read
-		"": auth.ErrNoToken, "Bearer": auth.ErrNoToken, "Bearer ": auth.ErrNoToken, "Basic " + text: auth.ErrNoToken,
+		"":                auth.ErrNoToken, "Bearer": auth.ErrNoToken, "Bearer ": auth.ErrNoToken, "Basic " + text: auth.ErrNoToken,
 		"Bearer " + text[:63]: auth.ErrWrongToken, "Bearer x": auth.ErrWrongToken, "Bearer " + text: nil, "bearer " + text: nil,
 	} {
 		r := httptest.NewRequest("POST", "/", nil)

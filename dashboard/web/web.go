@@ -24,7 +24,7 @@ import (
 
 // Config is what New needs.
 type Config struct {
-	Ingest http.Handler // answers /api/event and /api/error
+	Ingest http.Handler // answers the routes of Ingest
 	API    *api.API
 	Auth   *auth.Auth
 	Assets fs.FS // assets.Dist
@@ -98,6 +98,8 @@ func (s *Server) table(files *files) []Route {
 	list := []Route{
 		{"", "/api/event", Ingest, s.cfg.Ingest},
 		{"", "/api/error", Ingest, s.cfg.Ingest},
+		{"", "/api/send", Ingest, s.cfg.Ingest},
+		{"", "/pixel.gif", Ingest, s.cfg.Ingest},
 		{"GET", "/js/script.js", Static, http.HandlerFunc(files.script)},
 		{"GET", "/app/{file...}", Static, http.HandlerFunc(files.app)},
 		{"GET", "/robots.txt", Static, http.HandlerFunc(robots)},
@@ -163,8 +165,8 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 // headers sets what every answer carries; a handler may say otherwise.
 func (s *Server) headers(h http.Header, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
-	if strings.HasPrefix(r.URL.Path, "/js/") || r.URL.Path == "/api/event" || r.URL.Path == "/api/error" {
-		return // read by other sites' pages
+	if isForPages(r.URL.Path) {
+		return
 	}
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -176,6 +178,15 @@ func (s *Server) headers(h http.Header, r *http.Request) {
 	if s.cfg.Auth.Peer(r).HTTPS {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+}
+
+// isForPages reports whether the pages of other sites are meant to read what is at path.
+func isForPages(path string) bool {
+	switch path {
+	case "/api/event", "/api/error", "/api/send", "/pixel.gif":
+		return true
+	}
+	return strings.HasPrefix(path, "/js/")
 }
 
 func refuseForeign(w http.ResponseWriter, _ *http.Request) {
@@ -211,7 +222,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.cfg.Snapshots != nil {
 		snapshots = `,"snapshots":"` + s.cfg.Snapshots() + `"`
 	}
-	sendJSON(w, status, `{"storage":"`+word+`"`+snapshots+`}`)
+	// The last four are the words that monitors of Plausible look for; here one file stands for all of them.
+	sendJSON(w, status, `{"storage":"`+word+`"`+snapshots+`,"postgres":"`+word+`","clickhouse":"`+word+`","sites_cache":"`+word+`","sessions":"`+word+`"}`)
 }
 
 func sendJSON(w http.ResponseWriter, status int, body string) {

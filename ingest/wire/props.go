@@ -36,6 +36,17 @@ func (r *request) props(name, pathname string, errs *FieldErrors) []day.Prop {
 	return set.list
 }
 
+// withProp adds a property to a sorted list if there is room, it says anything and the list does not have it.
+func withProp(list []day.Prop, key, val string) []day.Prop {
+	has := func(p day.Prop) bool { return p.Key == key }
+	if isBlank(val) || len(val) > maxPropValue || len(list) >= maxProps || slices.ContainsFunc(list, has) {
+		return list
+	}
+	list = append(list, day.Prop{Key: key, Value: val})
+	sortProps(list)
+	return list
+}
+
 func sortProps(list []day.Prop) {
 	slices.SortFunc(list, func(a, b day.Prop) int { return strings.Compare(a.Key, b.Key) })
 }

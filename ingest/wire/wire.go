@@ -16,10 +16,11 @@ import (
 
 // Hit is one request to count an event, before anything is known about who sent it.
 type Hit struct {
-	Domains  []string  // the sites it counts for, at least one
+	Domains  []string  // the sites it counts for; none where there is nothing to count
 	Event    day.Event // all but the time
 	Query    string    // the page's query, for campaign tags; not to be stored
 	Referrer string    // as it was sent; not to be stored
+	Language string    // as in Accept-Language, if the body says it
 }
 
 // FieldErrors says what is wrong with a request, field by field, in the words the client is told.
@@ -154,6 +155,11 @@ func Decode(contentType string, body []byte) (Hit, error) {
 	if !r.parse(contentType, body) {
 		return Hit{}, FieldErrors(errBody)
 	}
+	return r.hit()
+}
+
+// hit checks the fields.
+func (r *request) hit() (Hit, error) {
 	var h Hit
 	var errs FieldErrors
 	h.Event.Name = r.name(&errs)
