@@ -120,6 +120,7 @@ type verbs struct {
 	Export      ingest.Export  `cmd:"" help:"Write a site's events."`
 	Delete      api.Delete     `cmd:"" help:"Delete some of a site's events: a page, an event name, a burst."`
 	Query       api.Query      `cmd:"" help:"Answer a query of the Stats API."`
+	Doctor      verb.Doctor    `cmd:"" help:"Say what is not as it should be with the addresses of visitors, snapshots, keys, disk and sites, and how to mend it."`
 	Check       verb.Check     `cmd:"" help:"Read everything that is stored and say whether it is sound."`
 	Compact     verb.Compact   `cmd:"" help:"Give free space inside the data file back to the disk."`
 	Reclaim     reclaimVerb    `cmd:"" help:"Release the ballast of a full disk."`
@@ -242,11 +243,21 @@ func (a *app) runVerb() (err error) {
 		func(store *storage.Store) error {
 			a.showRecovery(store)
 			here.Store, here.Idle = store, true
-			if v, ok := a.command.Verb().(*ingest.Import); ok && v.Format != "ndjson" {
+			switch v := a.command.Verb().(type) {
+			case *ingest.Import:
+				if v.Format == "ndjson" {
+					break
+				}
 				var err error
 				if v.Places, err = a.places(dir, ""); err != nil {
 					return err
 				}
+			case *verb.Doctor:
+				places, err := a.places(dir, "")
+				if err != nil {
+					return err
+				}
+				here.Rooms = []verb.Examiner{ingest.ExaminePlaces(places)}
 			}
 			return a.command.Run(here)
 		})
@@ -381,7 +392,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	if err != nil {
 		return err
 	}
-	rooms, err := a.wire(store, snapshots, places, proxies, base, demo, demo && o.Loopback())
+	rooms, err := a.wire(o, store, snapshots, places, proxies, base, demo, demo && o.Loopback())
 	if err != nil {
 		return err
 	}
@@ -395,7 +406,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 		}
 	}
 	var address atomic.Value // string; set once there is a listener
-	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(store, snapshots, places, &address), Logger: a.log})
+	socket, err := admin.Listen(admin.Config{Path: filepath.Join(dir, admin.Socket), Run: a.inServer(rooms, snapshots, places, &address), Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -424,7 +435,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	address.Store(listener.Addr().String())
 	tasks.Go(func() { rooms.maintain(ctx) })
 	tasks.Go(func() { places.Watch(ctx, dir, o.Geo, a.log) })
-	tasks.Go(func() { proxies.Watch(ctx, a.log, func() {}) })
+	tasks.Go(func() { proxies.Watch(ctx, a.log, rooms.ingest.ForgetAddresses) })
 	if demo {
 		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
 	}
@@ -460,23 +471,27 @@ type rooms struct {
 	metrics *metrics.Set
 	sources *source.Table
 	traffic *workload.Generator
+	examine []verb.Examiner
 	log     *slog.Logger
 }
 
 // wire makes the rooms and shows them to each other.
-func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, proxies *terminal.Proxies, base *url.URL, demo, demoAdds bool) (*rooms, error) {
+func (a *app) wire(o *terminal.Listening, store *storage.Store, snapshots *verb.Streaming, places *geo.DB, proxies *terminal.Proxies, base *url.URL, demo, demoAdds bool) (*rooms, error) {
 	if !assets.Built() {
 		a.log.Warn("built without assets: no dashboard, script, countries or sources; build with `make build`")
 	}
 	r := &rooms{store: store, metrics: metrics.New(), log: a.log}
 	var err1, err2 error
 	r.sources, err1 = ingest.BuiltSources()
-	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Places: places, Sources: r.sources, Trusted: proxies.Contains, Logger: a.log})
+	r.ingest, err2 = ingest.New(ingest.Config{Store: store, Places: places, Sources: r.sources, Trusted: proxies.Contains, Network: terminal.NetworkName, Trusting: proxies.Trusting, Logger: a.log})
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	r.auth = auth.New(auth.Config{Book: store.Accounts(), Logger: a.log, Demo: demo, DemoAdds: demoAdds, Proxies: proxies.Contains, ClientAddr: visitor.ClientAddr, BaseURL: base})
-	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Siteless: r.ingest.Siteless, Logger: a.log})
+	looks := ingest.ExaminePlaces(places)
+	r.examine = []verb.Examiner{o.Examiner(version, proxies, base), r.ingest, looks}
+	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Siteless: r.ingest.Siteless,
+		Doctor: r.doctor(snapshots), Watched: []verb.Examiner{verb.ExamineFunc(r.ingest.ExamineAddresses), looks}, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		BaseURL: base, Proxies: proxies.Contains, Metrics: r.metrics, Logger: a.log})
@@ -487,6 +502,13 @@ func (a *app) wire(store *storage.Store, snapshots *verb.Streaming, places *geo.
 		r.traffic = workload.Demo()
 	}
 	return r, err
+}
+
+// doctor returns what `footfall doctor` tells, for the dashboard.
+func (r *rooms) doctor(snapshots *verb.Streaming) func(context.Context) []verb.Finding {
+	return func(ctx context.Context) []verb.Finding {
+		return (&verb.Context{Context: ctx, Store: r.store, Now: time.Now, Streaming: snapshots, Rooms: r.examine}).Examine()
+	}
 }
 
 // count shows the counters of ingestion among the metrics.
@@ -520,7 +542,7 @@ func (r *rooms) maintain(ctx context.Context) {
 }
 
 // inServer runs the verbs that come through the admin socket. The one that asks for health is told where the server listens.
-func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, places *geo.DB, address *atomic.Value) func(context.Context, *admin.Session) error {
+func (a *app) inServer(r *rooms, snapshots *verb.Streaming, places *geo.DB, address *atomic.Value) func(context.Context, *admin.Session) error {
 	return func(ctx context.Context, s *admin.Session) (err error) {
 		defer func() { // a bug in a verb must not stop the counting of visits
 			if recover() != nil {
@@ -545,8 +567,8 @@ func (a *app) inServer(store *storage.Store, snapshots *verb.Streaming, places *
 		if _, ok := command.Verb().(interface{ Run(*verb.Context) error }); !ok {
 			return verb.Exit(verb.ExitUsage, fmt.Errorf("%s does not run inside a server", command.Path))
 		}
-		return command.Run(&verb.Context{Context: ctx, Store: store, Now: time.Now, In: s.In, Out: s.Out, Err: s.Err,
-			JSON: v.JSON, Asks: s.Asks, Log: a.log, Streaming: snapshots, Progress: s.Bars})
+		return command.Run(&verb.Context{Context: ctx, Store: r.store, Now: time.Now, In: s.In, Out: s.Out, Err: s.Err,
+			JSON: v.JSON, Asks: s.Asks, Log: a.log, Streaming: snapshots, Rooms: r.examine, Progress: s.Bars})
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 // sender is what is known of who sent a request. It dies with the request.
 type sender struct {
 	addr      netip.Addr
+	peer      netip.Addr // at the other end of the connection
+	forwarded bool       // there was an X-Forwarded-For
 	userAgent string
 	languages string // Accept-Language
 	vouched   bool   // a program with a sending token tells of a visitor, see vouch
@@ -41,6 +43,8 @@ func (h *Handler) sender(r *http.Request) (from sender, err error) {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // what is no address, such as a socket's, stays invalid and untrusted
 	from = sender{
 		addr:      visitor.ClientAddr(peer.Addr(), r.Header["X-Forwarded-For"], h.trusted),
+		peer:      peer.Addr(),
+		forwarded: len(r.Header["X-Forwarded-For"]) > 0,
 		userAgent: r.UserAgent(),
 		languages: r.Header.Get("Accept-Language"),
 	}
@@ -108,6 +112,9 @@ func (h *Handler) countAll(ctx context.Context, hit *wire.Hit, from *sender) (dr
 		stored++
 	}
 	h.counters.accepted.Add(int64(stored))
+	if stored > 0 {
+		h.note(from, hit.Event.Hostname)
+	}
 	switch {
 	case failed == nil:
 		return dropped, nil

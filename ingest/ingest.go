@@ -16,6 +16,7 @@ import (
 	"footfall/ingest/geo"
 	"footfall/ingest/shield"
 	"footfall/ingest/source"
+	"footfall/ingest/visitor"
 	"footfall/storage"
 	"footfall/storage/account"
 	"footfall/storage/day"
@@ -29,8 +30,12 @@ type Config struct {
 	Places  *geo.DB               // where addresses are
 	Sources *source.Table         // names of sources
 	Trusted func(netip.Addr) bool // proxies whose X-Forwarded-For counts; nil: none
-	Now     func() time.Time      // nil: time.Now
-	Logger  *slog.Logger          // nil: silent
+	// Network returns the name of the network of proxies that holds an address, and Trusting the setting that makes one trusted. Both are for what
+	// the operator is told, and may be nil.
+	Network  func(netip.Addr) string
+	Trusting func(network string) string
+	Now      func() time.Time // nil: time.Now
+	Logger   *slog.Logger     // nil: silent
 }
 
 // store is what live traffic needs of storage. Append queues one row and returns at once, in the order of its calls; the
@@ -62,14 +67,16 @@ func (s live) Dropped(site schema.Site, d schema.Date, reason string) {
 
 // Handler answers POST /api/event, POST /api/send, GET /pixel.gif and GET /api/error. It is safe for concurrent use.
 type Handler struct {
-	store   store
-	book    *account.Book // of tokens; nil knows none
-	agents  *agent.Parser
-	places  *geo.DB
-	sources *source.Table
-	trusted func(netip.Addr) bool
-	clock   clock
-	log     *slog.Logger
+	store    store
+	book     *account.Book // of tokens; nil knows none
+	agents   *agent.Parser
+	places   *geo.DB
+	sources  *source.Table
+	trusted  func(netip.Addr) bool
+	trusting func(network string) string
+	census   *visitor.Census
+	clock    clock
+	log      *slog.Logger
 
 	counters counters
 	bodies   sync.Pool     // of *[]byte
@@ -110,6 +117,7 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	}
 	return &Handler{
 		store: s, book: book, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
+		trusting: cfg.Trusting, census: visitor.NewCensus(cfg.Network),
 		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
 		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
 		large:  make(chan struct{}, maxLargeBodies),

@@ -41,4 +41,12 @@ const (
 	buildingRow = 128
 	// applyBatch is how many rows are handed to a day at once, and how many lines pass between looks at the context.
 	applyBatch = 1024
+
+	// enoughEvents is how many events it takes to tell whether their addresses are visitors'. Up to fewAddresses private ones are proxies, more are
+	// the people of a house. From manyAgents different User-Agents on, one address is not one person with a phone and a laptop.
+	enoughEvents = 10
+	fewAddresses = 4
+	manyAgents   = 4
+	// oldPlaces is after how many days a database of places is old: networks move to other countries all the time.
+	oldPlaces = 180
 )

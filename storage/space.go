@@ -33,6 +33,9 @@ func Reclaim(dir string) (freed int64, err error) {
 	return file.ReleaseBallast(filepath.Join(dir, ballastName))
 }
 
+// Disk tells of the disk that holds the data directory.
+func (s *Store) Disk() (file.Disk, error) { return file.DiskOf(s.cfg.Dir) }
+
 // Compact gives the free space inside the data file back to the disk, while everything else goes on. progress, which may be nil, is
 // called with bytes. Errors, with nothing changed, are those of file.DB.Compact.
 func (s *Store) Compact(ctx context.Context, progress func(done, total int64)) (file.Compacted, error) {

@@ -50,6 +50,13 @@ func (w *watch) look(now time.Time) (changed, jumped bool) {
 	return before != [2]int64{int64(w.day), w.since}, jumped
 }
 
+// ClockJumped reports whether the clock stands days away from the last day of work and is not believed yet.
+func (s *Store) ClockJumped() bool {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return s.watch.since != 0
+}
+
 // watchKey is the key of the record in Meta.
 var watchKey = []byte{2}
 

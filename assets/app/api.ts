@@ -100,9 +100,20 @@ export interface Siteless {
   reasons: Reason[];
 }
 
+/** Finding is one line of `footfall doctor`. */
+export interface Finding {
+  level: "ok" | "unknown" | "warning" | "problem";
+  about: string;
+  text: string;
+  /** The setting or the command that mends it. */
+  mend?: string;
+}
+
 export interface System {
   snapshots: Snapshots | null;
   siteless: Siteless;
+  /** Whether visits are counted for visitors, and databases of places. */
+  findings: Finding[];
 }
 
 /** ApiError carries the server's own words; status 0 means that no answer came. */
@@ -147,6 +158,7 @@ const at = (domain: string, verb: string): string => `sites/${encodeURIComponent
 
 export const getState = (): Promise<AppState> => call("GET", "state");
 export const getSystem = (): Promise<System> => call("GET", "system");
+export const getCheckup = (): Promise<{ findings: Finding[] }> => call("GET", "doctor");
 export const setup = (token: string, email: string, password: string): Promise<AppState> => call("POST", "setup", { token, email, password });
 export const login = (email: string, password: string): Promise<unknown> => call("POST", "login", { email, password });
 export const logout = (): Promise<unknown> => call("POST", "logout", {});

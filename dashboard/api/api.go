@@ -75,8 +75,10 @@ type Config struct {
 	// Siteless returns, by reason, how many requests since the start belong to no site: they name one that is not set up here, or are no
 	// events. nil is none.
 	Siteless func() map[string]int64
-	Logger   *slog.Logger     // nil is slog.Default
-	Now      func() time.Time // nil is time.Now
+	Doctor   func(context.Context) []verb.Finding // all that is looked at when somebody asks
+	Watched  []verb.Examiner                      // what is looked at all the time; it must be cheap
+	Logger   *slog.Logger                         // nil is slog.Default
+	Now      func() time.Time                     // nil is time.Now
 }
 
 // API is safe for concurrent use.
@@ -87,6 +89,8 @@ type API struct {
 	version   string
 	snapshots *verb.Streaming
 	nowhere   func() map[string]int64
+	doctor    func(context.Context) []verb.Finding
+	watched   []verb.Examiner
 	started   time.Time
 	log       *slog.Logger
 	now       func() time.Time
@@ -100,7 +104,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Siteless, cfg.Now(), cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Siteless, cfg.Doctor, cfg.Watched, cfg.Now(), cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.
@@ -130,6 +134,7 @@ func (a *API) Routes() []Route {
 		{"POST", "/api/v1/sites/{site_id}/deletions", Token, a.forProgram(a.deleteEvents)},
 		{"GET", "/api/app/state", Public, a.state},
 		{"GET", "/api/app/system", Login, a.system},
+		{"GET", "/api/app/doctor", Login, a.examine},
 		{"POST", "/api/app/setup", Public, a.setup},
 		{"POST", "/api/app/login", Public, a.login},
 		{"POST", "/api/app/logout", Public, a.logout},

@@ -20,6 +20,7 @@ import (
 	"footfall/storage"
 	"footfall/storage/day"
 	"footfall/storage/schema"
+	"footfall/storage/verb"
 )
 
 var update = flag.Bool("update", false, "write the answers of this run into testdata/http")
@@ -47,7 +48,13 @@ func newServer(t *testing.T, demo bool) *server {
 	s := &server{store: store}
 	s.auth = auth.New(auth.Config{Book: store.Accounts(), Now: now, Logger: log, Demo: demo})
 	siteless := func() map[string]int64 { return map[string]int64{"invalid": 2, "not_found": 312, "bot": 0} }
-	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, Version: "test", Siteless: siteless, Now: now, Logger: log})
+	a := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: s.auth, Version: "test", Siteless: siteless, Now: now, Logger: log,
+		Doctor: func(context.Context) []verb.Finding {
+			return []verb.Finding{{Level: verb.Fine, About: "disk", Text: "1 GiB free"}}
+		},
+		Watched: []verb.Examiner{verb.ExamineFunc(func(*verb.Context) []verb.Finding {
+			return []verb.Finding{{Level: verb.Problem, About: "addresses", Text: "all come from one place", Mend: "--trusted-proxy private"}}
+		})}})
 	mux := http.NewServeMux()
 	for _, r := range a.Routes() {
 		mux.HandleFunc(r.Method+" "+r.Path, r.Handler)

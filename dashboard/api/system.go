@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"footfall/dashboard/auth"
+	"footfall/storage/verb"
 )
 
 // systemAnswer tells those who may change something how the server is doing beside counting.
 type systemAnswer struct {
 	Snapshots *snapshotsAnswer `json:"snapshots"` // null: none are streamed
 	Siteless  sitelessAnswer   `json:"siteless"`
+	Findings  []verb.Finding   `json:"findings"` // whether visits are counted for visitors, and databases of places
 }
 
 type snapshotsAnswer struct {
@@ -29,13 +31,29 @@ func (a *API) system(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, auth.ErrAnonymous)
 		return
 	}
-	answer := systemAnswer{Siteless: a.siteless()}
+	answer := systemAnswer{Siteless: a.siteless(), Findings: []verb.Finding{}}
+	for _, room := range a.watched {
+		answer.Findings = append(answer.Findings, room.Examine(&verb.Context{Context: r.Context(), Now: a.now})...)
+	}
 	if a.snapshots != nil {
 		s := a.snapshots.Summary()
 		answer.Snapshots = &snapshotsAnswer{State: string(s.State), Restorable: known(s.Restorable), Settled: s.Settled, Problem: s.Late, Fenced: s.Fenced(),
 			Proven: known(s.Proven), Seconds: s.Took.Seconds(), Failed: known(s.Failed)}
 	}
 	a.send(w, http.StatusOK, answer)
+}
+
+// examine answers what `footfall doctor` prints.
+func (a *API) examine(w http.ResponseWriter, r *http.Request) {
+	if _, ok := a.auth.Caller(r).User(); !ok {
+		a.fail(w, r, auth.ErrAnonymous)
+		return
+	}
+	findings := []verb.Finding{}
+	if a.doctor != nil {
+		findings = a.doctor(r.Context())
+	}
+	a.send(w, http.StatusOK, map[string]any{"findings": findings})
 }
 
 func known(t time.Time) *time.Time {

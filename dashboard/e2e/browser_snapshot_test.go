@@ -20,13 +20,22 @@ func testSnapshotNotice(t *testing.T, c *chromium) {
 	}
 	s := start(t, "serve", dir, "--config", d.config)
 	awaitStatus(t, dir, regexp.MustCompile(`another instance streams`))
-	send(s.URL, crashSite, "/one", firefox)
+	for range 12 {
+		send(s.URL, crashSite, "/one", firefox) // which is as from a proxy that does not say for whom
+	}
 
 	b := c.person(t)
 	b.logIn(s)
 	b.until(`$("snapshot-banner")?.innerText.includes("Snapshots have stopped")`, true)
 	b.until(`settled()`, true)
+	b.until(`$("address-banner")?.innerText.includes("that does not say whom it speaks for")`, true)
 	b.look("snapshots-fenced")
+	b.lookOver("checkup", func() {
+		b.click(id("menu"))
+		b.until(`$("places-line")?.innerText.startsWith("Countries: built in, as of 20")`, true)
+		b.same(`void [...document.querySelectorAll("[role=menuitem]")].find((e) => e.innerText.includes("Check-up")).click()`, nil)
+		b.until(`$("checkup")?.querySelectorAll(".problem").length >= 2 && $("checkup").innerText.includes("snapshot adopt")`, true)
+	}, func() { b.shut("dialog[open]") })
 	d.snap(t, 0, "adopt", "--data", dir)
 	d.snap(t, 0, "drill", "--data", dir)
 	b.reload()

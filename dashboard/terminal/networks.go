@@ -55,3 +55,16 @@ func readPresets(text string) map[string]*networks {
 	}
 	return presets
 }
+
+// presetNote tells of a list of a maker: the year in which it was written down, and where the maker's is.
+type presetNote struct{ name, as, source string }
+
+func readPresetNotes(text string) (notes []presetNote) {
+	for line := range strings.Lines(text) {
+		name, about, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "["), "] ")
+		if as, source, dated := strings.Cut(about, ": "); ok && dated && line[0] == '[' {
+			notes = append(notes, presetNote{name, as, source})
+		}
+	}
+	return notes
+}

@@ -93,18 +93,13 @@ func (p *Proxies) String() string {
 	return strings.Join(p.items, ",")
 }
 
-// Trusting returns the flag that trusts the network of an address beside all that is trusted now, "" if it is. A network without a preset is
-// known only to the operator: "" is returned too, so that nobody's address is shown.
-func (p *Proxies) Trusting(a netip.Addr) string {
-	name := NetworkName(a)
-	if name == "" || p.Contains(a) {
-		return ""
-	}
+// Trusting returns the flag that trusts a network beside all that is trusted now.
+func (p *Proxies) Trusting(network string) string {
 	items := slices.Clone(p.items)
-	if name == "private" { // which holds the other
+	if network == "private" { // which holds the other
 		items = slices.DeleteFunc(items, func(s string) bool { return s == "loopback" })
 	}
-	return "--trusted-proxy " + strings.Join(append(items, name), ",")
+	return "--trusted-proxy " + strings.Join(append(items, network), ",")
 }
 
 // NetworkName returns the preset that an address is in, "" if there is none.

@@ -34,7 +34,7 @@ func TestTrustedProxies(t *testing.T) {
 		{[]string{"loopback"}, "127.0.0.1 127.9.9.9 ::1 ::ffff:127.0.0.1 ::1%lo", "10.0.0.1 128.0.0.1 ::2 0.0.0.0", "loopback", "--trusted-proxy private"},
 		{[]string{"none"}, "", "127.0.0.1 ::1 10.0.0.1", "none", "--trusted-proxy private"},
 		{nil, "", "127.0.0.1", "none", "--trusted-proxy private"},
-		{[]string{"private"}, "10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 fd00::1 127.0.0.1 ::ffff:192.168.1.1", "172.32.0.0 172.15.255.255 100.64.0.1 169.254.1.1 9.255.255.255", "private", ""},
+		{[]string{"private"}, "10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 fd00::1 127.0.0.1 ::ffff:192.168.1.1", "172.32.0.0 172.15.255.255 100.64.0.1 169.254.1.1 9.255.255.255", "private", "--trusted-proxy private,private"},
 		{[]string{"cloudflare", " loopback", "loopback"}, "104.16.0.1 104.27.255.255 2606:4700::1 127.0.0.1", "104.28.0.1 10.0.0.1 151.101.1.1", "cloudflare,loopback", "--trusted-proxy cloudflare,private"},
 		{[]string{"fastly", "10.0.0.5"}, "151.101.1.1 2a04:4e42::1 10.0.0.5", "10.0.0.4 10.0.0.6 127.0.0.1", "fastly,10.0.0.5", "--trusted-proxy fastly,10.0.0.5,private"},
 		{[]string{"cloudfront"}, "130.176.1.1 2600:9000:2000::1", "3.231.2.1 52.95.110.1", "cloudfront", "--trusted-proxy cloudfront,private"},
@@ -55,11 +55,11 @@ func TestTrustedProxies(t *testing.T) {
 		if p.String() != c.is {
 			t.Errorf("%q: got %q, want %q", c.items, p, c.is)
 		}
-		if got := p.Trusting(netip.MustParseAddr("192.168.7.7")); got != c.asks {
+		if got := p.Trusting(terminal.NetworkName(netip.MustParseAddr("192.168.7.7"))); got != c.asks {
 			t.Errorf("%q: asked for %q, want %q", c.items, got, c.asks)
 		}
 	}
-	if p := trusted(t); p.Contains(netip.Addr{}) || p.Trusting(netip.Addr{}) != "" || p.Trusting(netip.MustParseAddr("203.0.113.9")) != "" {
+	if p := trusted(t); p.Contains(netip.Addr{}) || terminal.NetworkName(netip.Addr{}) != "" || terminal.NetworkName(netip.MustParseAddr("203.0.113.9")) != "" {
 		t.Error("an address that nobody knows has a name")
 	}
 	for _, bad := range [][]string{{"everyone"}, {"none", "loopback"}, {"10.0.0.0/33"}, {"@" + file + ".none"}, {"Cloudflare "}, {"fe80::1%eth0/64"}} {

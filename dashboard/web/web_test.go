@@ -150,6 +150,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"PUT /api/app/sites/{domain}":               {"PUT", "/api/app/sites/example.org", "{}", row{401, 400, 401, 403}},
 		"GET /api/app/state":                        {"GET", "/api/app/state", "", same(200)},
 		"GET /api/app/system":                       {"GET", "/api/app/system", "", row{401, 200, 401, 200}},
+		"GET /api/app/doctor":                       {"GET", "/api/app/doctor", "", row{401, 200, 401, 200}},
 		"POST /api/app/setup":                       {"POST", "/api/app/setup", `{}`, row{409, 409, 409, 403}},
 		"POST /api/app/login":                       {"POST", "/api/app/login", `{"email":1}`, row{400, 400, 400, 403}},
 		"POST /api/app/logout":                      {"POST", "/api/app/logout", "", row{200, 0, 200, 403}},

@@ -31,6 +31,8 @@ type Context struct {
 	Log   *slog.Logger
 	// Streaming is the snapshots of the server that runs the verb, nil if it streams none or there is no server.
 	Streaming *Streaming
+	// Rooms are those of the server that runs the verb, for `doctor`; without a server those that need none.
+	Rooms []Examiner
 	// Progress starts a progress display; total < 0 is unknown. It is silent where nobody watches.
 	Progress func(label string, total int64) Bar
 }

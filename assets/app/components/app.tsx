@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { helpOpen } from "../keys.ts";
 import { domain, follow, go, place, sitePath, view } from "../router.ts";
 import { app, loadApp, loadStatus, site, status, statusTrouble, trouble } from "../session.ts";
+import { AddressBanner, Checkup, checkupOpen } from "./checkup.tsx";
 import { Dashboard } from "./dashboard.tsx";
 import { AddSite, Alone, Login, Setup } from "./forms.tsx";
 import { DemoBanner, Header } from "./header.tsx";
@@ -36,10 +37,12 @@ export function App() {
     <>
       <DemoBanner />
       <SnapshotBanner />
+      <AddressBanner />
       <Header />
       <Page />
       <Bubble />
       {helpOpen.value && <Help />}
+      {checkupOpen.value && <Checkup />}
     </>
   );
 }

@@ -9,6 +9,7 @@ import { useRefresh } from "../refresh.ts";
 import { follow, go, show, sitePath } from "../router.ts";
 import { app, loadApp, say, site, status } from "../session.ts";
 import { chooseTheme, dark, type Theme, theme } from "../theme.ts";
+import { checkupOpen, PlacesLines } from "./checkup.tsx";
 import { ChevronDown, Logo, Mark, Moon, Person, Plus, Sun } from "./icons.tsx";
 import { MenuItem, Popover } from "./popover.tsx";
 import { SnapshotLine } from "./system.tsx";
@@ -108,9 +109,11 @@ function Menu() {
           ))}
           <hr />
           <MenuItem hint="?" onSelect={() => { close(); helpOpen.value = true; }}>Keyboard shortcuts</MenuItem>
+          {a?.user && <MenuItem onSelect={() => { close(); checkupOpen.value = true; }}>Check-up</MenuItem>}
           {a?.user && <MenuItem onSelect={() => { close(); void leave(); }}>Log out</MenuItem>}
           <p class="menu-head faint">Footfall {a?.version}</p>
           <SnapshotLine />
+          <PlacesLines />
         </>
       )}
     </Popover>

@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"footfall/ingest/geo"
+	"footfall/ingest/shield"
+	"footfall/ingest/visitor"
+	"footfall/storage/verb"
+)
+
+// Examine looks at where events seem to come from, and at what was dropped since the start.
+func (h *Handler) Examine(c *verb.Context) []verb.Finding {
+	return []verb.Finding{h.examineAddresses(), h.examineUnknown()}
+}
+
+// ExamineAddresses tells whether visits are counted for the addresses of visitors.
+func (h *Handler) ExamineAddresses(*verb.Context) []verb.Finding {
+	return []verb.Finding{h.examineAddresses()}
+}
+
+// ForgetAddresses begins to look anew at where events come from, since other proxies are trusted now.
+func (h *Handler) ForgetAddresses() { h.census.Forget() }
+
+const addresses = "addresses"
+
+func (h *Handler) examineAddresses() verb.Finding {
+	i := h.census.Impression(h.clock.unix())
+	setting := func(network string) string {
+		if network == "" || h.trusting == nil {
+			return "name the networks of the proxy: --trusted-proxy NETWORK,… (docs/proxies.md)"
+		}
+		return "if a proxy of yours is there, start with " + h.trusting(network)
+	}
+	all := i.Private == i.Events && i.Addresses <= fewAddresses
+	switch {
+	case i.Events < enoughEvents:
+		return verb.Finding{Level: verb.Unknown, About: addresses, Text: fmt.Sprintf("%d events in the last hours are too few to tell whether they come from visitors", i.Events)}
+	case 2*i.Ignored >= i.Events:
+		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.IgnoredFrom),
+			Text: fmt.Sprintf("%d of the last %d events came with an X-Forwarded-For that is ignored, since %s is no trusted proxy: many visitors are counted as one, in the wrong country",
+				i.Ignored, i.Events, placeName(i.IgnoredFrom))}
+	case all && i.Silent == i.Events:
+		return verb.Finding{Level: verb.Problem, About: addresses, Mend: "let the proxy send X-Forwarded-For: docs/proxies.md",
+			Text: fmt.Sprintf("the last %d events all come from %s, a trusted proxy that does not say whom it speaks for: all visitors are counted as one, without a country", i.Events, placeName(i.PrivateIn))}
+	case all:
+		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.PrivateIn),
+			Text: fmt.Sprintf("the last %d events all come from %s: all visitors are counted as one, without a country", i.Events, placeName(i.PrivateIn))}
+	case i.Known > 1 && 10*i.Known >= 9*i.Addresses:
+		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.KnownAs),
+			Text: fmt.Sprintf("the last %d events are counted for addresses of %s, which is no trusted proxy, instead of those of visitors", i.Events, placeName(i.KnownAs))}
+	case i.Addresses == 1 && i.Agents >= manyAgents:
+		return verb.Finding{Level: verb.Warning, About: addresses, Mend: "if a proxy of yours has it, name it: --trusted-proxy, see docs/proxies.md; if all are in one office, all is well",
+			Text: fmt.Sprintf("the last %d events all come from one address, with different browsers", i.Events)}
+	}
+	return verb.Finding{Level: verb.Fine, About: addresses, Text: fmt.Sprintf("the last %d events come from different places", i.Events)}
+}
+
+// placeName names a network for a person.
+func placeName(network string) string {
+	switch network {
+	case "":
+		return "a public address"
+	case "loopback":
+		return "this machine (127.0.0.1)"
+	case "private":
+		return "a private network"
+	case "cloudflare", "fastly", "cloudfront":
+		return strings.ToUpper(network[:1]) + network[1:]
+	}
+	return network
+}
+
+func (h *Handler) examineUnknown() verb.Finding {
+	counts := h.Snapshot()
+	unknown := counts.Dropped[shield.NotFound]
+	f := verb.Finding{Level: verb.Fine, About: "events", Text: fmt.Sprintf("%d counted since the start, %d for sites that are not set up here", counts.Accepted, unknown)}
+	if unknown > 0 && 10*unknown >= counts.Accepted {
+		f.Level, f.Mend = verb.Warning, "if one of them is yours, see whether its snippet names the domain that `footfall site list` does, or add the site"
+	}
+	if counts.Refused > 0 {
+		f.Text += fmt.Sprintf(", %d refused", counts.Refused)
+	}
+	return f
+}
+
+// note takes notice of how the address of an event that counts was found. Pages of this machine or of a local network are for those who make them:
+// they tell nothing about how visitors reach the server. Nor does a program that has a token and speaks for itself.
+func (h *Handler) note(from *sender, host string) {
+	if localHost(host) || from.vouched && !from.forwarded {
+		return
+	}
+	trusted := from.vouched || h.trusted != nil && h.trusted(from.peer.Unmap().WithZone(""))
+	h.census.Note(&visitor.Sighting{Peer: from.peer, Taken: from.addr, Trusted: trusted, Forwarded: from.forwarded, UserAgent: from.userAgent}, h.clock.newest.Load())
+}
+
+// localHost reports whether pages of a host can only be seen near it.
+func localHost(host string) bool {
+	if host == "" || host == "localhost" || strings.HasPrefix(host, "[") {
+		return true
+	}
+	if last := host[strings.LastIndexByte(host, '.')+1:]; last == host || last[0] >= '0' && last[0] <= '9' {
+		return true // a single word, or an IPv4 address
+	}
+	for _, end := range []string{".localhost", ".local", ".test", ".internal", ".home.arpa"} {
+		if strings.HasSuffix(host, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// ExaminePlaces tells which databases of places are used, and how old they are.
+func ExaminePlaces(places *geo.DB) verb.ExamineFunc {
+	return func(c *verb.Context) []verb.Finding {
+		var found []verb.Finding
+		for _, file := range places.Files() {
+			found = append(found, examinePlace(file, c.Now()))
+		}
+		if !places.Ready() {
+			found = append(found, verb.Finding{Level: verb.Warning, About: "places", Text: "there is no database of places: no visit has a country", Mend: "put a .mmdb file into the data directory: docs/places.md"})
+		}
+		return found
+	}
+}
+
+func examinePlace(file geo.File, now time.Time) verb.Finding {
+	var knows []string
+	for _, k := range []struct {
+		is   bool
+		what string
+	}{{file.Countries, "countries"}, {file.Cities, "cities"}, {file.Networks, "networks"}} {
+		if k.is {
+			knows = append(knows, k.what)
+		}
+	}
+	made := fmt.Sprintf("%s of %s (%s)", file.Type, file.Built.Format(time.DateOnly), file.Name)
+	if file.Name == "" {
+		made = "built in, as of " + file.Built.Format(time.DateOnly)
+	}
+	f := verb.Finding{Level: verb.Fine, About: "places", Text: strings.Join(knows, " and ") + ": " + made}
+	age := int(now.Sub(file.Built).Hours() / 24)
+	switch {
+	case file.Error != "":
+		f.Level, f.Text, f.Mend = verb.Problem, fmt.Sprintf("%s is not used: %s", file.Name, file.Error), "put a whole file in its place: docs/places.md"
+	case age > oldPlaces && file.Name != "":
+		f.Level, f.Text, f.Mend = verb.Warning, f.Text+fmt.Sprintf(", %d days old", age), "get a newer one; makers publish each week or month"
+	}
+	return f
+}
