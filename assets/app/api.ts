@@ -116,6 +116,53 @@ export interface System {
   findings: Finding[];
 }
 
+export type RuleMode = "drop" | "watch" | "off";
+
+export interface Rule {
+  /** 0: nobody made a rule, and this is what holds without one. */
+  id: number;
+  kind: string;
+  value: string;
+  mode: RuleMode;
+  note: string;
+  by: string;
+  time: string | null;
+  /** Events it was about, of as many days as Rules says, and which of them. */
+  count: number;
+  days?: Record<Day, number>;
+}
+
+export interface RuleKind {
+  kind: string;
+  /** A site has one at most. */
+  one: boolean;
+  max: number;
+  help: string;
+}
+
+export interface Rules {
+  rules: Rule[];
+  kinds: RuleKind[];
+  days: number;
+}
+
+/** Tried is what a rule would have done to the events that were counted. */
+export interface Tried {
+  value: string;
+  events: number;
+  /** What it looks at is stored: if not, would_drop says nothing. */
+  known: boolean;
+  would_drop: number;
+  top: { value: string; events: number }[];
+  advice: string;
+}
+
+export interface IgnoreLink {
+  url: string;
+  /** The rule about it is in force. */
+  works: boolean;
+}
+
 /** ApiError carries the server's own words; status 0 means that no answer came. */
 export class ApiError extends Error {
   constructor(
@@ -166,6 +213,15 @@ export const addSite = (domain: string, timezone: string): Promise<Site> => call
 export const getStatus = (domain: string): Promise<Status> => call("GET", at(domain, "status"));
 export const getCurrent = async (domain: string): Promise<number> => (await call<{ visitors: number }>("GET", at(domain, "current"))).visitors;
 export const getFiltered = (domain: string, from: string, to: string): Promise<Left> => call("GET", at(domain, `filtered?from=${from}&to=${to}`));
+
+export const getRules = (domain: string): Promise<Rules> => call("GET", at(domain, "rules"));
+/** addRule adds a rule; of a kind of which a site has one, it changes that, and what is left out stays. */
+export const addRule = (domain: string, rule: { kind: string } & Partial<Pick<Rule, "value" | "mode" | "note">>): Promise<Rule> => call("POST", at(domain, "rules"), rule);
+export const changeRule = (domain: string, id: number, to: Partial<Pick<Rule, "value" | "mode" | "note">>): Promise<Rule> => call("PUT", at(domain, `rules/${id}`), to);
+export const removeRule = (domain: string, id: number): Promise<Rule> => call("DELETE", at(domain, `rules/${id}`));
+export const tryRule = (domain: string, kind: string, value: string, hours: number): Promise<Tried> => call("POST", at(domain, "rules/try"), { kind, value, hours });
+export const getIgnoreLink = (domain: string): Promise<IgnoreLink> => call("GET", at(domain, "ignore-link"));
+export const newIgnoreLink = (domain: string): Promise<IgnoreLink> => call("POST", at(domain, "ignore-link"), {});
 
 /** ask sends queries in one request and gives their results in the same order. */
 export const ask = async (domain: string, queries: Query[]): Promise<Result[]> => (await call<{ results: Result[] }>("POST", at(domain, "query"), { queries })).results;

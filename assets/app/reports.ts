@@ -111,6 +111,12 @@ export function clause(r: Report, value: string): string | undefined {
   return value === "" ? "(not set)" : value;
 }
 
+/** ruleKind is the kind of rule that can leave out what a row counts, undefined where none can. */
+export function ruleKind(r: Report, value: string): "page" | "country" | undefined {
+  if (r.panel === "pages" && value.startsWith("/")) return "page";
+  return r.filter === "country" && value !== "" ? "country" : undefined;
+}
+
 /** hides tells rows a panel leaves out: visits without campaign tags, or whose place is not known, would dwarf those with. */
 export function hides(r: Report, value: string): boolean {
   return (r.tab === "Campaigns" && (value === "(not set)" || value === "")) || (placed(r) && value === "");

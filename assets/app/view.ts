@@ -32,6 +32,8 @@ export interface View {
   details: PanelKey | undefined;
   /** The page of the site that is wanted in place of its numbers: the snippet, or the rules of what is counted. */
   page: SitePage | undefined;
+  /** What the form of the rules begins with: "page,/admin". */
+  rule: { kind: string; value: string } | undefined;
 }
 
 /** maxFilters bounds what a pasted address can ask of the server. */
@@ -67,11 +69,17 @@ export function parseView(search: string): View {
     },
     details,
     page: sitePages.find((p) => p === get("view")),
+    rule: get("view") === "rules" ? parseRule(raw.find(([k]) => k === "rule")?.[1]) : undefined,
   };
 }
 
 function tab(panel: PanelKey, text: string): ReportKey {
   return isReport(text) && reportOf(text).panel === panel ? text : panels[panel].normal;
+}
+
+function parseRule(text: string | undefined): View["rule"] {
+  const [kind = "", value = ""] = (text ?? "").split(",").map(decode);
+  return kind !== "" && value !== "" ? { kind, value } : undefined;
 }
 
 function parseFilter(text: string): Filter[] {
@@ -111,6 +119,7 @@ export function formatView(v: View): string {
   for (const p of panelKeys) if (v.tabs[p] !== panels[p].normal) put(p, v.tabs[p]);
   put("details", v.details);
   put("view", v.page);
+  if (v.page === "rules" && v.rule) parts.push("rule=" + [v.rule.kind, v.rule.value].map(encode).join(","));
   return parts.length > 0 ? "?" + parts.join("&") : "";
 }
 

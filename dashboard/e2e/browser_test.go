@@ -50,6 +50,7 @@ func TestBrowser(t *testing.T) {
 	demo := startAside(t, "demo", t.TempDir())
 	t.Run("first run", func(t *testing.T) { testFirstRun(t, c) })
 	t.Run("demo", func(t *testing.T) { testDemoDashboard(t, c, demo(t)) })
+	t.Run("rules", func(t *testing.T) { testRules(t, c) })
 	t.Run("places", func(t *testing.T) { testPlaces(t, c) })
 	t.Run("snapshots", func(t *testing.T) { testSnapshotNotice(t, c) })
 	t.Run("counting", func(t *testing.T) { testCounting(t, c) })

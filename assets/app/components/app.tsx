@@ -3,6 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { helpOpen } from "../keys.ts";
 import { domain, follow, go, place, sitePath, view } from "../router.ts";
+import { formatView } from "../view.ts";
 import { app, loadApp, loadStatus, site, status, statusTrouble, trouble } from "../session.ts";
 import { AddressBanner, Checkup, checkupOpen } from "./checkup.tsx";
 import { Dashboard } from "./dashboard.tsx";
@@ -10,6 +11,7 @@ import { AddSite, Alone, Login, Setup } from "./forms.tsx";
 import { DemoBanner, Header } from "./header.tsx";
 import { Help } from "./help.tsx";
 import { Install } from "./install.tsx";
+import { Rules } from "./rules.tsx";
 import { Sites } from "./sites.tsx";
 import { SnapshotBanner } from "./system.tsx";
 import { Bubble } from "./tip.tsx";
@@ -79,6 +81,7 @@ function SitePage() {
       </main>
     );
   }
+  if (view.value.page === "rules") return <Rules key={formatView(view.value)} site={at} />;
   if (s && (s.events === 0 || view.value.page === "install")) return <Install site={at} />;
   return <Dashboard site={at} />;
 }

@@ -6,11 +6,12 @@ import { ask, type Query, type Result } from "../api.ts";
 import { type ApiFilter, searchFor, toApi } from "../filters.ts";
 import { countryName, fullNumber, rangeName } from "../format.ts";
 import { type Column, metricFacts, showMetric } from "../metrics.ts";
-import { closeDetails, domain, view } from "../router.ts";
-import { dimension, dimensions, drill, type PanelKey, placed, plural, type Report, reportOf, rowName } from "../reports.ts";
-import { range, say } from "../session.ts";
+import { closeDetails, domain, follow, place, view } from "../router.ts";
+import { dimension, dimensions, drill, type PanelKey, placed, plural, type Report, reportOf, rowName, ruleKind } from "../reports.ts";
+import { app, range, say } from "../session.ts";
 import { countries, slots } from "../slots.ts";
-import { ChevronLeft, ChevronRight, Cross, Search } from "./icons.tsx";
+import { formatView } from "../view.ts";
+import { ChevronLeft, ChevronRight, Cross, Search, Slash } from "./icons.tsx";
 import { RowName } from "./panel.tsx";
 
 const pageRows = 50;
@@ -155,7 +156,7 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
               const value = r.dimensions[0] ?? "";
               return (
                 <tr key={r.dimensions.join("|")} data-testid="details-row">
-                  <th scope="row"><RowName report={report} value={value} country={r.dimensions[1]} name={rowName(report, value, view.value.filters)} /></th>
+                  <th scope="row"><RowName report={report} value={value} country={r.dimensions[1]} name={rowName(report, value, view.value.filters)}><RuleOut report={report} value={value} /></RowName></th>
                   {report.columns.map((c, i) => <td key={c} class="num">{cell(c, r.metrics[i] ?? null, r.metrics[0] ?? null)}</td>)}
                 </tr>
               );
@@ -164,6 +165,18 @@ function DetailsTable({ report, state, search, sort, onSort, onRetry }: TablePro
         </table>
       </div>
     </div>
+  );
+}
+
+/** RuleOut leads to the rules of the site, with one about this row in the form. */
+function RuleOut({ report, value }: { report: Report; value: string }) {
+  const kind = ruleKind(report, value);
+  if (!kind || !app.value?.user) return null;
+  const name = rowName(report, value, view.value.filters);
+  return (
+    <a class="visit" href={place.value.path + formatView({ ...view.value, details: undefined, page: "rules", rule: { kind, value } })} onClick={follow} aria-label={`Do not count ${name}`} title="Do not count this…" data-testid="rule-out">
+      <Slash />
+    </a>
   );
 }
 

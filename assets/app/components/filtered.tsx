@@ -8,9 +8,10 @@ import { bucketName, fullNumber, moment, percent, rangeName, shortNumber, tickNa
 import type { Interval, Range } from "../periods.ts";
 import { countDays } from "../dates.ts";
 import { useRefresh } from "../refresh.ts";
-import { view } from "../router.ts";
-import { interval, range, say } from "../session.ts";
+import { follow, place, view } from "../router.ts";
+import { app, interval, range, say } from "../session.ts";
 import { includesToday } from "../slots.ts";
+import { formatView } from "../view.ts";
 import { system } from "./system.tsx";
 
 const refreshMs = 30_000;
@@ -48,6 +49,7 @@ export function Filtered({ site }: { site: Site }) {
     <section class="panel filtered" aria-label="Filtered" data-testid="panel-filtered" aria-busy={!s}>
       <div class="panel-bar">
         <h2>Filtered</h2>
+        {app.value?.user && <a class="button" href={place.value.path + formatView({ ...view.value, page: "rules" })} onClick={follow} data-testid="rules-link">What is counted</a>}
       </div>
       {trouble.value ? (
         <div class="panel-note" role="alert">

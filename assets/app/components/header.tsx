@@ -50,7 +50,8 @@ function Switcher() {
           ))}
           <hr />
           {sites.length > 1 && <MenuItem hint="0" onSelect={() => { close(); go("/"); }}>All sites</MenuItem>}
-          <MenuItem onSelect={() => { close(); show({ page: "install", details: undefined }); }}>Tracking snippet</MenuItem>
+          <MenuItem onSelect={() => { close(); show({ page: "install", rule: undefined, details: undefined }); }}>Tracking snippet</MenuItem>
+          {app.value?.user && <MenuItem onSelect={() => { close(); show({ page: "rules", rule: undefined, details: undefined }); }}>What is counted</MenuItem>}
           <MenuItem onSelect={() => { close(); go("/", "?new=1"); }}><Plus /> Add a site</MenuItem>
         </>
       )}

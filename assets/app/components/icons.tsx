@@ -24,6 +24,7 @@ export const External = () => <Icon size={13}><path d="M6.5 3.5H4.2c-1 0-1.7.7-1
 export const Sun = () => <Icon><circle cx="8" cy="8" r="2.8" /><path d="M8 1.5v1.2M8 13.3v1.2M1.5 8h1.2M13.3 8h1.2M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9" /></Icon>;
 export const Moon = () => <Icon><path d="M13.3 9.6A5.7 5.7 0 0 1 6.4 2.7a5.7 5.7 0 1 0 6.9 6.9Z" /></Icon>;
 export const Person = () => <Icon><circle cx="8" cy="5.4" r="2.6" /><path d="M2.8 13.5c.7-2.6 2.7-3.9 5.2-3.9s4.5 1.3 5.2 3.9" /></Icon>;
+export const Slash = () => <Icon size={13}><circle cx="8" cy="8" r="5.8" /><path d="m4 4 8 8" /></Icon>;
 export const Expand = () => <Icon size={13}><path d="M9.5 2.5h4v4M6.5 13.5h-4v-4M13.3 2.7 9.2 6.8M2.7 13.3l4.1-4.1" /></Icon>;
 
 /** Mark is the logo without its name: two steps, one before the other. */

@@ -1,12 +1,12 @@
 // How to get the script onto a site, and the wait for its first visit.
 
-import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Site } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { follow, go, sitePath } from "../router.ts";
 import { loadStatus, status } from "../session.ts";
-import { Check, Copy } from "./icons.tsx";
+import { CopyBox } from "./copy.tsx";
+import { Check } from "./icons.tsx";
 import { loadSystem, system } from "./system.tsx";
 
 const pollMs = 2000;
@@ -23,7 +23,7 @@ export function Install({ site }: { site: Site }) {
       <ol class="steps">
         <li>
           <h2>Put this line into every page, inside <code>&lt;head&gt;</code></h2>
-          <Snippet text={snippetOf(site.domain)} />
+          <CopyBox text={snippetOf(site.domain)} testid="snippet" />
           <p class="hint">No cookies, nothing kept on the visitor's device. Works with the official Plausible npm package too: point it at <code>{location.origin}/api/event</code>.</p>
         </li>
         <li>
@@ -33,40 +33,6 @@ export function Install({ site }: { site: Site }) {
       </ol>
     </main>
   );
-}
-
-function Snippet({ text }: { text: string }) {
-  const copied = useSignal(false);
-  const copy = async () => {
-    copied.value = await copyText(text);
-    if (copied.value) setTimeout(() => (copied.value = false), 2000);
-  };
-  return (
-    <div class="snippet">
-      <pre data-testid="snippet" tabIndex={0}><code>{text.split(" ").map((word, i) => <>{i > 0 && " "}<span class="word">{word}</span></>)}</code></pre>
-      <button type="button" class="button" onClick={copy} data-testid="snippet-copy">
-        {copied.value ? <Check /> : <Copy />}
-        <span aria-live="polite">{copied.value ? "Copied" : "Copy"}</span>
-      </button>
-    </div>
-  );
-}
-
-/** copyText falls back to a selection where the clipboard API is closed, as it is on plain http. */
-async function copyText(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.className = "visually-hidden";
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
 }
 
 /** astray is how many events came for sites that are not set up here. */

@@ -131,7 +131,7 @@ function Row({ report, value, country, visitors, share, most }: { report: Report
 }
 
 /** RowName is the link that filters by a row, with what helps to recognise it. */
-export function RowName({ report, value, country, name }: { report: Report; value: string; country: string | undefined; name: string }) {
+export function RowName({ report, value, country, name, children }: { report: Report; value: string; country: string | undefined; name: string; children?: ComponentChildren }) {
   const filters = view.value.filters;
   const to = clause(report, value);
   const shown = (
@@ -161,6 +161,7 @@ export function RowName({ report, value, country, name }: { report: Report; valu
           <External />
         </a>
       )}
+      {children}
     </span>
   );
 }

@@ -21,6 +21,8 @@ test("every part of a view survives the address", () => {
     "?metric=bounce_rate&interval=week&compare=off",
     "?sources=utm_campaign&pages=exit_pages&devices=sizes&details=pages",
     "?view=install",
+    "?view=rules",
+    "?period=7d&view=rules&rule=page,/a%2Cb/**",
   ]) {
     assert.equal(formatView(parseView(search)), search);
   }
