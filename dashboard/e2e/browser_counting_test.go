@@ -25,6 +25,7 @@ func testCounting(t *testing.T, c *chromium) {
 	t.Run("bounce", m.testBounce)
 	t.Run("attention", m.testAttention)
 	t.Run("leaving", m.testLeaving)
+	t.Run("pixel", m.testPixel)
 }
 
 const scriptRequest = "GET /js/script.js"
