@@ -57,8 +57,6 @@ type Store interface {
 	Count(site schema.Site) int64
 	// Current returns the distinct visitors of the last five minutes.
 	Current(site schema.Site, now time.Time) int
-	// DropCounts returns, by reason and day, what was not counted from first to last.
-	DropCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64
 	// Folded returns, by dimension, how many values from first to last are counted as day.Other, since their day had too many
 	// different ones.
 	Folded(site schema.Site, first, last schema.Date) map[string]int64

@@ -100,6 +100,7 @@ func (s *server) fill(t *testing.T) {
 	s.store.Dropped(site.ID, date, "bot", 7)
 	s.store.Dropped(site.ID, date-1, "bot", 2)
 	s.store.Dropped(site.ID, date, "blocked", 1)
+	s.store.Dropped(site.ID, date-5, "spam_referrer", 4)
 	s.store.Ruled(site.ID, date-5, "site_page_blocklist", 7, true, 3)
 }
 

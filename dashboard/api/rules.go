@@ -15,6 +15,8 @@ import (
 
 // Rules is what the API asks of storage about rules of sites beside their records.
 type Rules interface {
+	// DropCounts returns, by reason and day, what was not counted from first to last.
+	DropCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64
 	// WatchCounts returns, by reason and day, what was counted although a rule in watch mode was about it; RuleCounts, by rule and day, what a rule was
 	// about, whatever became of it.
 	WatchCounts(site schema.Site, first, last schema.Date) map[string]map[schema.Date]int64
@@ -36,7 +38,7 @@ type ruleAnswer struct {
 	Note  string           `json:"note"`
 	By    string           `json:"by"`             // who made it or changed it last: "user 1", "token 2", "command line"; empty without a rule
 	Time  *time.Time       `json:"time"`           // when; null without a rule
-	Count int64            `json:"count"`          // events of the last ruleDays days it was about: dropped, or would have been
+	Count int64            `json:"count"`          // events of the last ruleDays days it was about: dropped, or would have been; of a rate, 0 without a rule
 	Days  map[string]int64 `json:"days,omitempty"` // those with any
 }
 
@@ -71,14 +73,23 @@ func describeRule(r account.Rule, counts map[uint64]map[schema.Date]int64) ruleA
 		return a
 	}
 	a.Time = &r.Time
-	for date, n := range counts[r.ID] {
+	a.counted(counts[r.ID])
+	return a
+}
+
+func (a *ruleAnswer) counted(days map[schema.Date]int64) {
+	for date, n := range days {
 		if a.Days == nil {
 			a.Days = map[string]int64{}
 		}
 		a.Days[date.String()] = n
 		a.Count += n
 	}
-	return a
+}
+
+// soleReasons are those that one kind of rules alone gives: what holds where a site has no rule is counted by them. The two rates share one.
+var soleReasons = map[account.RuleKind]schema.Reason{
+	account.RuleSpam: schema.ReasonSpamReferrer, account.RuleDataCentre: schema.ReasonDataCentre, account.RuleDevice: schema.ReasonIgnoredDevice,
 }
 
 // describeRules tells of all rules that are in force, those that nobody made among them.
@@ -88,10 +99,15 @@ func describeRules(site account.Site, rules *account.Rules, store Rules, now tim
 		return rulesAnswer{}, err
 	}
 	answer, counts := rulesAnswer{Rules: []ruleAnswer{}, Days: ruleDays}, store.RuleCounts(site.ID, first, last)
+	dropped := store.DropCounts(site.ID, first, last)
 	for _, info := range account.RuleKinds {
 		answer.Kinds = append(answer.Kinds, kindAnswer{info.Kind, info.One, info.Max, isStored(info.Kind), info.Help})
 		if info.One {
-			answer.Rules = append(answer.Rules, describeRule(rules.One(info.Kind), counts))
+			one := describeRule(rules.One(info.Kind), counts)
+			if one.ID == 0 {
+				one.counted(dropped[string(soleReasons[info.Kind])])
+			}
+			answer.Rules = append(answer.Rules, one)
 			continue
 		}
 		for _, r := range rules.All() {

@@ -50,7 +50,7 @@ func TestShieldVerbs(t *testing.T) {
 2     off    page /pricing                                0        staff
 3     watch  hosts other than example.org                 5        
 4     watch  addresses of data centres                    0        
--     drop   referrers known for fake visits              0        
+-     drop   referrers known for fake visits              4        
 5     drop   more than 600 events a minute                0        
 6     watch  more than 60 events a minute of one address  0        
 -     drop   browsers that followed link 0                0        
