@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"footfall/ingest/agent"
+	"footfall/ingest/shield"
 	"footfall/ingest/visitor"
 	"footfall/ingest/wire"
 	"footfall/storage"
@@ -23,6 +24,8 @@ type sender struct {
 	userAgent string
 	languages string // Accept-Language
 	vouched   bool   // a program with a sending token tells of a visitor, see vouch
+	alone     bool   // likewise, but it names no visitor's address
+	ignored   bool   // a site was asked not to count this browser
 
 	parsed bool
 	known  agent.Agent
@@ -79,6 +82,7 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["Content-Type"] = plainText
 	tellDropped(header, dropped)
+	tellIgnored(header, &from)
 	w.WriteHeader(http.StatusAccepted)
 	w.Write(okBody)
 }
@@ -99,6 +103,7 @@ func (h *Handler) countAll(ctx context.Context, hit *wire.Hit, from *sender) (dr
 			failed = err
 		case reason != "":
 			dropped++
+			from.ignored = from.ignored || reason == shield.IgnoredDevice
 		default:
 			placed = append(placed, p)
 		}

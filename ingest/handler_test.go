@@ -60,6 +60,14 @@ func (m *memory) Has(site schema.Site) bool {
 	return false
 }
 
+func (m *memory) Rules(schema.Site) *account.Rules { return nil }
+
+func (m *memory) Ruled(site schema.Site, d schema.Date, reason string, _ uint64, _ bool) {
+	m.Dropped(site, d, reason)
+}
+
+func (m *memory) IsIgnoreToken(schema.Site, string) bool { return false }
+
 func (m *memory) Salt(site account.Site, d schema.Date) (salt [32]byte, err error) {
 	copy(salt[:], site.Timezone+d.String())
 	return salt, nil

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"footfall/ingest/geo"
+	"footfall/ingest/shield"
 	"footfall/ingest/source"
 	"footfall/ingest/wire"
 	"footfall/storage"
@@ -27,7 +28,8 @@ type Import struct {
 	Format string   `required:"" enum:"ndjson,combined,common,vhost,caddy,nginx-json,traefik,cloudfront" placeholder:"FORMAT" help:"Format of the files: ndjson, or that of a server's log: combined, common, vhost, caddy, nginx-json, traefik or cloudfront."`
 	Files  []string `arg:"" name:"file" placeholder:"FILE" help:"Files to read, - for standard input. Logs may be many, in any order, and compressed with gzip."`
 	LogFlags
-	Places *geo.DB `kong:"-"` // where the addresses in logs are; nil: as built into the program
+	Places *geo.DB       `kong:"-"` // where the addresses in logs are; nil: as built into the program
+	Lists  *shield.Lists `kong:"-"` // of what in logs is not counted; likewise
 }
 
 // Summary says what an import did.

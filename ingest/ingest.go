@@ -26,9 +26,10 @@ import (
 // Config says what a Handler works with.
 type Config struct {
 	Store   *storage.Store
-	Agents  *agent.Parser         // nil: as built into the program; the same for the next two
+	Agents  *agent.Parser         // nil: as built into the program; the same for the next three
 	Places  *geo.DB               // where addresses are
 	Sources *source.Table         // names of sources
+	Lists   *shield.Lists         // what is not counted
 	Trusted func(netip.Addr) bool // proxies whose X-Forwarded-For counts; nil: none
 	// Network returns the name of the network of proxies that holds an address, and Trusting the setting that makes one trusted. Both are for what
 	// the operator is told, and may be nil.
@@ -47,6 +48,9 @@ type store interface {
 	OpenDay(site schema.Site, day schema.Date) (*day.Open, error)
 	Append(o *day.Open, row day.Row) (storage.Commit, error)
 	Dropped(site schema.Site, day schema.Date, reason string)
+	Rules(site schema.Site) *account.Rules
+	Ruled(site schema.Site, day schema.Date, reason string, rule uint64, watches bool)
+	IsIgnoreToken(site schema.Site, token string) bool
 }
 
 // live makes a storage.Store a store.
@@ -65,6 +69,12 @@ func (s live) Dropped(site schema.Site, d schema.Date, reason string) {
 	s.Store.Dropped(site, d, reason, 1)
 }
 
+func (s live) Rules(site schema.Site) *account.Rules { return s.Accounts().Rules(site) }
+
+func (s live) Ruled(site schema.Site, d schema.Date, reason string, rule uint64, watches bool) {
+	s.Store.Ruled(site, d, reason, rule, watches, 1)
+}
+
 // Handler answers POST /api/event, POST /api/send, GET /pixel.gif and GET /api/error. It is safe for concurrent use.
 type Handler struct {
 	store    store
@@ -72,6 +82,7 @@ type Handler struct {
 	agents   *agent.Parser
 	places   *geo.DB
 	sources  *source.Table
+	shield   *shield.Shield
 	trusted  func(netip.Addr) bool
 	trusting func(network string) string
 	census   *visitor.Census
@@ -92,7 +103,7 @@ type Handler struct {
 func New(cfg Config) (*Handler, error) { return newHandler(cfg, live{cfg.Store}) }
 
 func newHandler(cfg Config, s store) (*Handler, error) {
-	var errs [3]error
+	var errs [4]error
 	if cfg.Agents == nil {
 		cfg.Agents, errs[0] = builtAgents()
 	}
@@ -101,6 +112,9 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	}
 	if cfg.Sources == nil {
 		cfg.Sources, errs[2] = BuiltSources()
+	}
+	if cfg.Lists == nil {
+		cfg.Lists, errs[3] = BuiltLists(cfg.Places)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
@@ -118,7 +132,8 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	return &Handler{
 		store: s, book: book, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
 		trusting: cfg.Trusting, census: visitor.NewCensus(cfg.Network),
-		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
+		shield: shield.New(shield.Config{Lists: cfg.Lists, Ignores: s.IsIgnoreToken}),
+		clock:  clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
 		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
 		large:  make(chan struct{}, maxLargeBodies),
 		lanes:  map[schema.Site]*lane{},

@@ -54,6 +54,7 @@ func (h *Handler) Sweep() {
 	h.mu.RLock()
 	lanes := slices.Collect(maps.Values(h.lanes))
 	h.mu.RUnlock()
+	h.shield.Keep(h.store.Has)
 	for _, l := range lanes {
 		if !h.store.Has(l.site) { // its number is never given again, so nobody needs another lane beside this one
 			h.mu.Lock()
@@ -102,9 +103,10 @@ func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now in
 		return nil, "", fmt.Errorf("site %d: %w", site.ID, err)
 	}
 	at := moment{calendar, calendar.Date(now), now}
-	if reason := shield.Check(shield.Hit{Bot: from.agent(h).Bot != ""}); reason != "" {
-		h.drop(site.ID, at.date, reason)
-		return nil, reason, nil
+	verdict := h.judge(hit, from, site.ID, now)
+	if verdict.Reason != "" {
+		h.dropBy(site.ID, at.date, &verdict)
+		return nil, verdict.Reason, nil
 	}
 	salt, err := h.salt(site, at)
 	if err != nil {
@@ -112,8 +114,11 @@ func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now in
 	}
 	id := visitor.ID(salt, at.date, site.ID, from.addr, from.userAgent)
 	p, reason, err := h.place(h.lane(site.ID), at, id, hit, from)
-	if reason != "" {
+	switch {
+	case reason != "":
 		h.drop(site.ID, at.date, reason)
+	case err == nil:
+		h.watched(site.ID, at.date, &verdict)
 	}
 	return p, reason, err
 }

@@ -15,6 +15,7 @@ import (
 	"footfall/ingest/source"
 	"footfall/ingest/visitor"
 	"footfall/ingest/wire"
+	"footfall/storage/account"
 	"footfall/storage/day"
 	"footfall/storage/schema"
 )
@@ -51,6 +52,8 @@ type logReading struct {
 	agents  *agent.Parser
 	places  *geo.DB
 	sources *source.Table
+	shield  *shield.Shield
+	rules   *account.Rules
 }
 
 // logStage is a stage that reads logs.
@@ -68,10 +71,12 @@ type logBlock struct {
 	was   logPlace // how far the log was read before
 }
 
-// dropped is where an event that is not counted is counted.
+// dropped is where an event that is not counted is counted, or one that a rule in watch mode was about.
 type dropped struct {
-	date   schema.Date
-	reason shield.Reason
+	date    schema.Date
+	reason  shield.Reason
+	rule    uint64
+	watches bool
 }
 
 // logLines is what reading a block of a log came to.
@@ -82,6 +87,13 @@ type logLines struct {
 	held    int64 // where the first of those begins
 	skipped [numLogSkips]int64
 	dropped map[dropped]int64
+}
+
+func (l *logLines) drop(d dropped) {
+	if l.dropped == nil {
+		l.dropped = map[dropped]int64{}
+	}
+	l.dropped[d]++
 }
 
 // read stages the lines of a block.
@@ -160,12 +172,16 @@ func (s *logStage) one(out *logLines, b *logBlock, at int64, n uint64, line []by
 	}
 	from := sender{addr: s.line.Addr, userAgent: string(s.line.UserAgent), languages: string(s.line.Languages)}
 	from.known, from.parsed = s.agents.Parse(from.userAgent), true
-	if reason := shield.Check(shield.Hit{Bot: from.known.Bot != ""}); reason != "" {
-		if out.dropped == nil {
-			out.dropped = map[dropped]int64{}
-		}
-		out.dropped[dropped{s.date, reason}]++
+	verdict := s.shield.Check(s.site, s.rules, &shield.Hit{Addr: from.addr, Host: host, Page: page, Referrer: s.line.Ref(), Past: true}, s.line.Time)
+	if from.known.Bot != "" {
+		verdict.Robot()
+	}
+	if verdict.Reason != "" {
+		out.drop(dropped{s.date, verdict.Reason, verdict.Rule, false})
 		return
+	}
+	for _, w := range verdict.Watched() {
+		out.drop(dropped{s.date, w.Reason, w.Rule, true})
 	}
 	s.stageLog(b.base+n, host, page, query, &from)
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"footfall/ingest/shield"
 	"footfall/ingest/source"
 	"footfall/ingest/wire"
 	"footfall/storage/account"
@@ -123,6 +124,10 @@ func (cmd *Import) runLogs(c *verb.Context, site account.Site, calendar *schema.
 	if err == nil && places == nil {
 		places, err = BuiltPlaces()
 	}
+	lists := cmd.Lists
+	if err == nil && lists == nil {
+		lists, err = BuiltLists(places)
+	}
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -138,7 +143,8 @@ func (cmd *Import) runLogs(c *verb.Context, site account.Site, calendar *schema.
 			return err
 		}
 		err = importOnce(c, calendar, sources, func(run *importing) error {
-			r := &logReading{format: wire.LogFormat(cmd.Format), filter: filter, site: site.ID, agents: agents, places: places, sources: sources, hold: math.MaxInt32}
+			r := &logReading{format: wire.LogFormat(cmd.Format), filter: filter, site: site.ID, agents: agents, places: places, sources: sources, hold: math.MaxInt32,
+				shield: shield.New(shield.Config{Lists: lists}), rules: c.Store.Accounts().Rules(site.ID)}
 			if !cmd.Unfinished {
 				r.hold = calendar.Date(c.Now().Add(-lateLines).Unix())
 			}
@@ -188,8 +194,10 @@ func (run *importing) logs(in *logStream, size int64, r *logReading) error {
 		return err
 	}
 	for d, n := range dropped {
-		run.c.Store.Dropped(r.site, d.date, string(d.reason), int(n))
-		run.sum.Dropped[string(d.reason)] += n
+		run.c.Store.Ruled(r.site, d.date, string(d.reason), d.rule, d.watches, int(n))
+		if !d.watches {
+			run.sum.Dropped[string(d.reason)] += n
+		}
 	}
 	if n := run.sum.Waiting; n > 0 {
 		fmt.Fprintf(run.c.Err, "%d lines are of days that are not over and wait for the next import: see --follow and --unfinished\n", n)

@@ -36,5 +36,6 @@ func (h *Handler) vouch(ctx context.Context, from *sender, peer netip.Addr, head
 	from.addr = visitor.ClientAddr(peer, header["X-Forwarded-For"], func(a netip.Addr) bool {
 		return a == program || h.trusted != nil && h.trusted(a)
 	})
+	from.alone = from.addr == program
 	return nil
 }
