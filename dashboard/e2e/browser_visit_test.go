@@ -86,6 +86,12 @@ func addFirstSite(owner *tab, s *server, zone string) (snippet string) {
 	owner.until(`$("waiting").innerText.trim()`, "Waiting for the first visit…")
 	owner.look("waiting")
 
+	// A page whose snippet has a slip in it is counted nowhere; who waits for its visit is told.
+	owner.until(`performance.getEntriesByType("resource").some(r => r.name.endsWith("/api/app/system"))`, true)
+	send(s.URL, "siet.example", "/", firefox)
+	owner.until(`$("astray")?.innerText.startsWith("Meanwhile an event came for a site that is not set up here.")`, true)
+	owner.look("waiting-astray")
+
 	snippet = eval[string](owner, `$("snippet").textContent`)
 	if want := `<script defer data-domain="site.example" src="` + s.URL + `/js/script.js"></script>`; snippet != want {
 		owner.t.Fatalf("the snippet is %s\nwant %s", snippet, want)
