@@ -19,14 +19,15 @@ func (b *tab) logIn(s *server) {
 	b.press("\r")
 }
 
-// ownerStore makes a data directory with the owner's account, one site whose days are those of UTC, and events of the day before.
+// ownerStore makes a data directory with the owner's account, one site where it is noon, and events of the day before.
 func ownerStore(t *testing.T, domain string, events ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	mustFootfall(t, strings.NewReader(ownerPassword+"\n"), "user", "add", ownerEmail, "--data", dir)
-	mustFootfall(t, nil, "site", "add", domain, "--timezone", "UTC", "--data", dir)
+	zone, _ := noon()
+	mustFootfall(t, nil, "site", "add", domain, "--timezone", zone, "--data", dir)
 	if len(events) > 0 {
-		lines := strings.ReplaceAll(strings.Join(events, "\n"), "TIME", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)+"T12:00:00Z")
+		lines := strings.ReplaceAll(strings.Join(events, "\n"), "TIME", time.Now().UTC().AddDate(0, 0, -1).Format(time.RFC3339))
 		mustFootfall(t, strings.NewReader(lines), "import", "--format", "ndjson", "--site", domain, "-", "--data", dir)
 	}
 	return dir

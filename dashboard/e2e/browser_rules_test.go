@@ -5,6 +5,18 @@ import (
 	"testing"
 )
 
+// filtered reads in the panel what a rule has done today, and comes back.
+func filtered(b *tab, s *server) {
+	b.t.Helper()
+	b.open(s.URL + "/rules.example?period=day")
+	b.until(`settled() && $("filtered-sum").innerText`, "25% of 4 events were not counted.")
+	b.same(`$$("reason").map(r => [r.dataset.name, r.dataset.value])`, [][]string{{"site_page_blocklist", "1"}})
+	b.same(`$("watched").innerText.replaceAll(/\s+/g, " ")`, "Counted, but rules that only watch would have dropped: 1 Blocked pages")
+	b.look("filtered-rules")
+	b.click(id("rules-link"))
+	b.until(`$("rules").ariaBusy`, "false")
+}
+
 // testRules tries, adds, watches and removes rules of a site on their page, and sees what they do to events that come.
 func testRules(t *testing.T, c *chromium) {
 	event := func(path, country string) string {
@@ -41,7 +53,7 @@ func testRules(t *testing.T, c *chromium) {
 	choose("address", "192.0.2.0/24")
 	b.until(told+`.startsWith("What this rule looks at is not stored")`, true)
 
-	// A rule that watches, then drops, is gone, and comes back.
+	// A rule that watches, then drops what comes, is gone, and comes back.
 	rules := `$$("rule").filter(r => ["page", "address"].includes(r.dataset.kind)).map(r => [r.dataset.value, r.dataset.mode, r.dataset.count])`
 	choose("page", "/admin/*")
 	clickText(b, id("rule-form")+" .segments button", "Watch")
@@ -49,14 +61,29 @@ func testRules(t *testing.T, c *chromium) {
 	b.click(id("rule-form") + " [type=submit]")
 	b.until(rules, [][]string{{"/admin/*", "watch", "0"}})
 	b.until(`[$("said").innerText, document.activeElement.id]`, []string{"Added: page /admin/*.", "rule-value"})
+	if !send(s.URL, "rules.example", "/admin/watched", firefox) {
+		t.Error("an event that a rule watches was dropped")
+	}
 	choose("page", "/admin/*")
-	b.until(told+`.includes("Would have dropped 2")`, true)
+	b.until(told+`.includes("Would have dropped 3 of the 7")`, true)
 	b.press("\r")
 	b.until(told, "Rule 1 is about page /admin/*: it exists already")
 	b.forgive(t, "409")
 	clickText(b, id("rule")+" .segments button", "Drop")
-	b.until(rules, [][]string{{"/admin/*", "drop", "0"}})
+	b.until(rules, [][]string{{"/admin/*", "drop", "1"}})
+	if send(s.URL, "rules.example", "/admin/dropped", firefox) {
+		t.Error("an event that a rule drops was counted")
+	}
+	send(s.URL, "rules.example", "/", firefox)
+	clickText(b, id("rule")+" .segments button", "Off")
+	b.until(rules, [][]string{{"/admin/*", "off", "2"}})
+	if !send(s.URL, "rules.example", "/admin/off", firefox) {
+		t.Error("an event that a rule speaks of that is off was dropped")
+	}
+	clickText(b, id("rule")+" .segments button", "Drop")
+	b.until(rules, [][]string{{"/admin/*", "drop", "2"}})
 	b.look("rules")
+	filtered(b, s)
 	clickText(b, id("rule")+" button.ghost", "Remove")
 	b.until(rules, [][]string{})
 	clickText(b, id("said")+" button", "Undo")
@@ -66,7 +93,7 @@ func testRules(t *testing.T, c *chromium) {
 	b.open(s.URL + "/rules.example?locations=countries&details=locations")
 	b.until(`$$("details-row").length`, 3)
 	b.click(id("rule-out") + "[aria-label='Do not count Netherlands']")
-	b.until(`[query().get("view"), document.querySelector("#rule-value").value, `+told+`]`, []string{"rules", "Netherlands", "Would have dropped 2 of the 6 events of the last 7 days.\n\nNetherlands 2"})
+	b.until(`[query().get("view"), document.querySelector("#rule-value").value, `+told+`]`, []string{"rules", "Netherlands", "Would have dropped 2 of the 9 events of the last 7 days.\n\nNetherlands 2"})
 
 	// Limits of rates, and the link.
 	b.fill(id("rule")+"[data-kind=address_rate] input", strings.Repeat("\b", 4)+"90")
