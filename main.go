@@ -365,7 +365,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	began := time.Now()
 	base, err1 := o.Base()
 	proxies, err2 := o.Proxies()
-	if err := cmp.Or(err1, err2); err != nil {
+	if err := cmp.Or(err1, err2, o.CheckPaths()); err != nil {
 		return verb.Exit(verb.ExitUsage, err)
 	}
 	greeting := terminal.Greeting{Base: base, Dir: dir}
@@ -494,6 +494,7 @@ func (a *app) wire(o *terminal.Listening, store *storage.Store, snapshots *verb.
 		Doctor: r.doctor(snapshots), Watched: []verb.Examiner{verb.ExamineFunc(r.ingest.ExamineAddresses), looks}, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
+		SiteByScript: store.Accounts().SiteByScript, ScriptPaths: o.ScriptPath, EventPaths: o.EventPath,
 		BaseURL: base, Proxies: proxies.Contains, Metrics: r.metrics, Logger: a.log})
 	r.count()
 	r.metrics.Store(store)

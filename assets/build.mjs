@@ -1,7 +1,7 @@
-// Builds everything browsers receive into dist/: the dashboard, the tracking script, and (through data/build.mjs) the data
-// sets the server embeds. `node build.mjs --dev` leaves names readable and adds source maps.
+// Builds everything browsers receive into dist/: the dashboard and, through tracker/build.mjs and data/build.mjs, the tracking script and
+// the data sets the server embeds. `node build.mjs --dev` leaves names readable and adds source maps.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -45,17 +45,6 @@ function regions() {
   return names;
 }
 
-async function buildTracker() {
-  await esbuild.build({
-    ...shared,
-    entryPoints: { script: "tracker/script.ts" },
-    outdir: join(dist, "tracker"),
-    format: "iife",
-    target: "es2017",
-  });
-  report("tracker/script.js");
-}
-
 function report(name) {
   const bytes = readFileSync(join(dist, name));
   const zipped = gzipSync(bytes, { level: 9 }).length;
@@ -68,9 +57,8 @@ function kB(n) {
 }
 
 mkdirSync(dist, { recursive: true });
-if (existsSync(join(here, "tracker/script.ts"))) await buildTracker();
 await buildApp();
-if (existsSync(join(here, "data/build.mjs"))) {
-  const { status } = spawnSync(process.execPath, ["data/build.mjs"], { cwd: here, stdio: "inherit" });
+for (const part of ["tracker", "data"]) {
+  const { status } = spawnSync(process.execPath, [`${part}/build.mjs`, ...process.argv.slice(2)], { cwd: here, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -3,12 +3,13 @@ package tracker_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,33 +21,87 @@ import (
 	"time"
 
 	"footfall/assets"
+	"footfall/assets/tracker"
 
 	"github.com/chromedp/chromedp"
 )
 
-// maxSize is the budget of the script in bytes, compressed. It is loaded on every page of every site.
-const maxSize = 1000
+// The budgets of the design, in bytes, compressed as the server does. The script is loaded on every page of every site.
+const (
+	maxPageviews = 1000 // of script.js
+	maxAll       = 2000 // of any script
+)
 
-func mustScript(t *testing.T) []byte {
+func mustSet(t *testing.T) *tracker.Set {
 	t.Helper()
-	script, err := fs.ReadFile(assets.Dist, "tracker/script.js")
-	if err != nil {
+	set, err := tracker.Load(assets.Dist)
+	if err != nil || set == nil {
 		t.Fatalf("run make assets: %v", err)
 	}
-	return script
+	return set
 }
 
-func TestSize(t *testing.T) {
-	script := mustScript(t)
-	if bytes.Contains(script, []byte("sourceMappingURL")) {
-		t.Skip("built for development")
-	}
+func size(script []byte) int {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	z.Write(script)
 	z.Close()
-	if b.Len() > maxSize {
-		t.Errorf("the script has %d bytes compressed, the budget is %d", b.Len(), maxSize)
+	return b.Len()
+}
+
+// TestScripts looks at every script there is.
+func TestScripts(t *testing.T) {
+	set := mustSet(t)
+	seen := map[string]int{}
+	largest := 0
+	for number := range 1024 {
+		script, err := set.Shared(number, tracker.Endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[string(script)]; ok {
+			t.Errorf("scripts %d and %d are the same", number, other)
+		}
+		seen[string(script)] = number
+		if n := bytes.Count(script, []byte(`"/api/event"`)); n != 1 {
+			t.Errorf("script %d names its endpoint %d times", number, n)
+		}
+		if number == 0 && bytes.Contains(script, []byte("\n")) {
+			t.Skip("built for development")
+		}
+		largest = max(largest, size(script))
+	}
+	small, _ := set.Shared(0, tracker.Endpoint)
+	own := set.Own(tracker.Site{Domain: "example.org", Endpoint: tracker.Endpoint, Outbound: true, Downloads: true, Forms: true})
+	if bytes.Contains(own, []byte("FOOTFALL_SITE")) {
+		t.Error("a site's own script asks for its settings twice")
+	}
+	t.Logf("script.js %d bytes, a site's own script %d, the largest of all %d", size(small), size(own), largest)
+	if n := size(small); n > maxPageviews {
+		t.Errorf("script.js has %d bytes compressed, the budget is %d", n, maxPageviews)
+	}
+	if n := max(largest, size(own)); n > maxAll {
+		t.Errorf("a script has %d bytes compressed, the budget is %d", n, maxAll)
+	}
+	elsewhere, err := set.Shared(0, "/assets/e")
+	if err != nil || !bytes.Contains(elsewhere, []byte(`"/assets/e"`)) || bytes.Contains(elsewhere, []byte("/api/event")) {
+		t.Errorf("a script that sends elsewhere does not: %v", err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	set := mustSet(t)
+	for end, want := range map[string]int{
+		"js": 0, "hash.js": 1, "local.js": 2, "hash.local.js": 3, "local.hash.js": 3, "revenue.js": 0, "pageleave.hash.js.js": 1, "pageview-props.js": 512,
+	} {
+		if got, ok := set.Number(end); !ok || got != want {
+			t.Errorf("%s: got %d, %v, want %d", end, got, ok, want)
+		}
+	}
+	for _, end := range []string{"", "mjs", "hash", "hash.", ".js", "hash..js", "hash.hash.js", "Hash.js", "pa-1.js", "js.map"} {
+		if got, ok := set.Number(end); ok {
+			t.Errorf("%s: got %d, want none", end, got)
+		}
 	}
 }
 
@@ -68,6 +123,9 @@ type event struct {
 // web is a website and the server that its script sends to.
 type web struct {
 	*httptest.Server
+	site   tracker.Site  // of /js/pa-own.js
+	header http.Header   // of the answer to an event
+	hold   chan struct{} // if not nil, events are answered once it is closed
 	mu     sync.Mutex
 	events []event
 }
@@ -81,10 +139,11 @@ for (const name of ["setItem", "removeItem"]) {
 
 func newWeb(t *testing.T) *web {
 	w := &web{}
-	script := mustScript(t)
+	set := mustSet(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/event", func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Access-Control-Allow-Origin", "*")
+		maps.Copy(rw.Header(), w.header)
 		body, _ := io.ReadAll(r.Body)
 		var e event
 		if err := json.Unmarshal(body, &e); err != nil {
@@ -96,18 +155,34 @@ func newWeb(t *testing.T) *web {
 		w.mu.Lock()
 		w.events = append(w.events, e)
 		w.mu.Unlock()
+		if w.hold != nil {
+			<-w.hold
+		}
 		rw.WriteHeader(http.StatusAccepted)
 	})
-	mux.HandleFunc("GET /js/script.js", func(rw http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /js/{name}", func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/javascript")
+		base, end, _ := strings.Cut(r.PathValue("name"), ".")
+		if base == "pa-own" {
+			rw.Write(set.Own(w.site))
+			return
+		}
+		number, ok := set.Number(end)
+		script, err := set.Shared(number, tracker.Endpoint)
+		if !ok || err != nil {
+			t.Errorf("script %s: %v", end, err)
+		}
 		rw.Write(script)
 	})
-	// Any other path is a page: the query says with which attributes, and what runs before the script.
+	// Any other path is a page: the query says which script with which attributes, what runs before it, and what else is in the page.
 	mux.HandleFunc("GET /", func(rw http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		rw.Header().Set("Content-Type", "text/html")
+		if policy := q.Get("policy"); policy != "" {
+			rw.Header().Set("Content-Security-Policy", policy)
+		}
 		fmt.Fprintf(rw, `<!doctype html><title>page</title><script>%s;%s</script>
-<script defer %s src="/js/script.js"></script><p style="height:4000px">text</p>`, storageSpy, q.Get("before"), q.Get("with"))
+<script %s src="/js/%s"></script>%s<p style="height:4000px">text</p>`, storageSpy, q.Get("before"), cmp.Or(q.Get("with"), "defer"), cmp.Or(q.Get("script"), "script.js"), q.Get("body"))
 	})
 	w.Server = httptest.NewServer(mux)
 	t.Cleanup(w.Close)
@@ -117,8 +192,13 @@ func newWeb(t *testing.T) *web {
 // page returns the address of a page under a name that is not localhost. with are attributes of the script, before is
 // what runs ahead of it.
 func (w *web) page(path, with, before string) string {
+	return w.pageOf(path, url.Values{"with": {"defer " + with}, "before": {before}})
+}
+
+// pageOf returns the address of a page that is made as the query says.
+func (w *web) pageOf(path string, query url.Values) string {
 	_, port, _ := strings.Cut(strings.TrimPrefix(w.URL, "http://"), ":")
-	return "http://site.example:" + port + path + "?" + url.Values{"with": {with}, "before": {before}}.Encode()
+	return "http://site.example:" + port + path + "?" + query.Encode()
 }
 
 // wait returns the events once there are n, sorted by name, for requests overtake each other. It fails if they do not come
@@ -222,7 +302,7 @@ func TestScript(t *testing.T) {
 		address := w.page("/one", `data-domain="site.example"`, automated)
 		open(t, tab, address)
 		first := w.wait(t, 1)[0]
-		if first.Name != "pageview" || first.URL != address || *first.Domain != "site.example" || first.Referrer != nil || first.Version != 1 {
+		if first.Name != "pageview" || first.URL != address || *first.Domain != "site.example" || *first.Referrer != "" || first.Version != 1 {
 			t.Errorf("got %+v", first)
 		}
 		do(t, tab, `history.pushState({}, "", "/two")`)
@@ -348,7 +428,7 @@ func TestScript(t *testing.T) {
 		open(t, tab, w.page("/driven", "", "")) // a browser driven by a program
 		open(t, tab, w.URL+"/local?"+url.Values{"before": {automated}}.Encode())
 		do(t, tab, `footfall("x")`)
-		open(t, tab, w.URL+"/asked?"+url.Values{"with": {"data-local"}}.Encode())
+		open(t, tab, w.URL+"/asked?"+url.Values{"with": {"defer data-local"}}.Encode())
 		if e := w.wait(t, 1)[0]; !strings.Contains(e.URL, "/asked") {
 			t.Errorf("got %+v", e)
 		}

@@ -7,8 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"strings"
 	"time"
+
+	"footfall/storage/account"
 )
 
 // Listening are the flags of a verb that runs a server.
@@ -17,6 +21,8 @@ type Listening struct {
 	BaseURL       string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
 	TrustedProxy  []string `help:"Proxies whose X-Forwarded-For is believed: networks, private, cloudflare, fastly, cloudfront, @FILE, or none (default ${default})." placeholder:"NETWORK" default:"loopback"`
 	Geo           string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
+	ScriptPath    []string `name:"script-path" help:"Further path of the tracking script, such as /assets/app.js, that no list of ad-blockers has." placeholder:"PATH"`
+	EventPath     []string `name:"event-path" help:"Further path that takes events, such as /assets/e. The script of --script-path sends to the first." placeholder:"PATH"`
 	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
 
@@ -30,6 +36,40 @@ func (l *Listening) Base() (*url.URL, error) {
 		return nil, fmt.Errorf("--base-url %s: want a scheme and a host, such as https://stats.example.org", l.BaseURL)
 	}
 	return base, nil
+}
+
+// CheckPaths says what is wrong with --script-path and --event-path, or nil. They must not stand where the dashboard has a page.
+func (l *Listening) CheckPaths() error {
+	for _, p := range l.ScriptPath {
+		if err := checkPath(p); err != nil {
+			return fmt.Errorf("--script-path %s: %w", p, err)
+		}
+		if base := strings.TrimSuffix(path.Base(p), ".js"); base == path.Base(p) || strings.ContainsAny(base, ".") || base == "" {
+			return fmt.Errorf("--script-path %s: want a name that ends in .js and has no other dot, such as /assets/app.js", p)
+		}
+	}
+	for _, p := range l.EventPath {
+		if err := checkPath(p); err != nil {
+			return fmt.Errorf("--event-path %s: %w", p, err)
+		}
+		if strings.Contains(path.Base(p), ".") {
+			return fmt.Errorf("--event-path %s: want a path without a dot at its end, such as /assets/e", p)
+		}
+	}
+	return nil
+}
+
+var ownPath = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
+
+func checkPath(p string) error {
+	if !ownPath.MatchString(p) {
+		return errors.New("want a path of letters, digits, dashes, dots and underscores, such as /assets/e")
+	}
+	first, _, _ := strings.Cut(p[1:], "/")
+	if account.Reserved(first) {
+		return fmt.Errorf("what begins with /%s is the dashboard's own: choose another first part", first)
+	}
+	return nil
 }
 
 // Loopback reports whether only this machine can reach the server: it listens on loopback and names no address for others.

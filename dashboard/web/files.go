@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -15,16 +16,17 @@ import (
 	"strings"
 )
 
-// files holds what browsers receive, compressed once at the start: some ten files, less than 1 MiB.
+// files holds what the dashboard is made of, compressed once at the start: some ten files, less than 1 MiB.
 type files struct {
 	byName map[string]*file // by path in assets.Dist: "app/app.js"
 }
 
 type file struct {
-	plain, zipped []byte // zipped is nil where it saves nothing
-	kind          string
-	tag           string // from the content alone, so the same for every visitor
-	hashed        bool   // the name changes with the content
+	body   []byte
+	zipped bool // the body is compressed: it is not where that saves nothing
+	kind   string
+	tag    string // from the content alone, so the same for every visitor
+	hashed bool   // the name changes with the content
 }
 
 // hashedName is how the bundler marks a name that holds a hash of the content: app-X3J5KQ2Z.js.
@@ -32,24 +34,22 @@ var hashedName = regexp.MustCompile(`[-.][0-9A-Z]{8}\.[a-z0-9]+$`)
 
 func loadFiles(dist fs.FS) (*files, error) {
 	f := &files{byName: map[string]*file{}}
-	for _, dir := range []string{"app", "tracker"} {
-		err := fs.WalkDir(dist, dir, func(name string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // not built
-			}
-			if err != nil || d.IsDir() {
-				return err
-			}
-			body, err := fs.ReadFile(dist, name)
-			if err != nil {
-				return err
-			}
-			f.byName[name], err = newFile(name, body)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read assets: %w", err)
+	err := fs.WalkDir(dist, "app", func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // not built
 		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(dist, name)
+		if err != nil {
+			return err
+		}
+		f.byName[name], err = newFile(name, body)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read assets: %w", err)
 	}
 	return f, nil
 }
@@ -57,7 +57,7 @@ func loadFiles(dist fs.FS) (*files, error) {
 func newFile(name string, body []byte) (*file, error) {
 	sum := sha256.Sum256(body)
 	f := &file{
-		plain:  body,
+		body:   body,
 		kind:   contentType(name),
 		tag:    `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
 		hashed: hashedName.MatchString(name),
@@ -74,7 +74,7 @@ func newFile(name string, body []byte) (*file, error) {
 		return nil, err
 	}
 	if b.Len() < len(body)*9/10 {
-		f.zipped = b.Bytes()
+		f.body, f.zipped = bytes.Clone(b.Bytes()), true
 	}
 	return f, nil
 }
@@ -115,12 +115,19 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	body := f.plain
-	if f.zipped != nil && takesGzip(r) {
+	switch {
+	case !f.zipped:
+		w.Write(f.body)
+	case takesGzip(r):
 		h.Set("Content-Encoding", "gzip")
-		body = f.zipped
+		w.Write(f.body)
+	default: // hardly any browser
+		z, err := gzip.NewReader(bytes.NewReader(f.body))
+		if err != nil {
+			panic("web: internal error: " + err.Error())
+		}
+		io.Copy(w, z)
 	}
-	w.Write(body)
 }
 
 func takesGzip(r *http.Request) bool {
@@ -146,22 +153,6 @@ func (f *files) app(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", cache)
 	file.serve(w, r)
-}
-
-// script serves the tracking script to pages of every origin. It is the same for all, so a cache may share it.
-func (f *files) script(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	file, ok := f.byName["tracker/script.js"]
-	if !ok {
-		notBuilt(w, r)
-		return
-	}
-	h.Set("Cache-Control", "public, max-age=86400, must-revalidate")
-	kept := *file
-	kept.kind = "application/javascript"
-	kept.serve(w, r)
 }
 
 // shell serves the one page of the dashboard under every path that nothing else has: the page reads its own address.

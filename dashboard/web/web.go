@@ -12,14 +12,17 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"footfall/assets/tracker"
 	"footfall/dashboard/api"
 	"footfall/dashboard/auth"
 	"footfall/dashboard/metrics"
 	"footfall/storage"
+	"footfall/storage/account"
 )
 
 // Config is what New needs.
@@ -28,6 +31,10 @@ type Config struct {
 	API    *api.API
 	Auth   *auth.Auth
 	Assets fs.FS // assets.Dist
+	// SiteByScript finds the site whose own script has the id.
+	SiteByScript func(id string) (account.Site, bool)
+	// ScriptPaths and EventPaths are further names of the tracking script and of /api/event: paths that terminal.Listening.Paths has judged.
+	ScriptPaths, EventPaths []string
 	// Ready returns nil while the store can be written and read. Nil is always ready.
 	Ready func() error
 	// Snapshots says in a word how the snapshots are doing: ok, late or fenced. Nil where there are none.
@@ -42,11 +49,12 @@ type Config struct {
 
 // Server is an http.Handler, and serves itself on a listener.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	mux    *http.ServeMux
-	routes []Route
-	csrf   *http.CrossOriginProtection
+	cfg     Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	routes  []Route
+	scripts *scripts
+	csrf    *http.CrossOriginProtection
 }
 
 // Access of routes that are not the API's.
@@ -79,6 +87,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.scripts, err = newScripts(cfg); err != nil {
+		return nil, err
+	}
 	s.routes = s.table(files)
 	for _, r := range s.routes {
 		h := r.handler
@@ -100,7 +111,7 @@ func (s *Server) table(files *files) []Route {
 		{"", "/api/error", Ingest, s.cfg.Ingest},
 		{"", "/api/send", Ingest, s.cfg.Ingest},
 		{"", "/pixel.gif", Ingest, s.cfg.Ingest},
-		{"GET", "/js/script.js", Static, http.HandlerFunc(files.script)},
+		{"GET", "/js/{name}", Static, http.HandlerFunc(s.scripts.standard)},
 		{"GET", "/app/{file...}", Static, http.HandlerFunc(files.app)},
 		{"GET", "/robots.txt", Static, http.HandlerFunc(robots)},
 		{"GET", "/api/health", api.Public, http.HandlerFunc(s.ready)},
@@ -121,6 +132,9 @@ func (s *Server) Routes() []Route { return s.routes }
 
 // ServeHTTP answers any request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if slices.Contains(s.cfg.EventPaths, r.URL.Path) && (r.Method == http.MethodPost || r.Method == http.MethodOptions) {
+		r.URL.Path = tracker.Endpoint
+	}
 	// The path of events is short on purpose: it is most of the traffic, and ingest answers for itself.
 	if r.URL.Path == "/api/event" && r.Method == http.MethodPost {
 		defer s.recover(w, r, "/api/event")
@@ -139,6 +153,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	closeAfterChunks(out, r)
+	if s.scripts.named(out, r) {
+		r.Pattern = "GET /js/{name}"
+		return
+	}
 	s.headers(out.Header(), r)
 	s.mux.ServeHTTP(out, r)
 }
