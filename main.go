@@ -33,6 +33,7 @@ import (
 	"footfall/dashboard/web"
 	"footfall/ingest"
 	"footfall/ingest/geo"
+	"footfall/ingest/shield"
 	"footfall/ingest/source"
 	"footfall/ingest/visitor"
 	"footfall/ingest/workload"
@@ -396,6 +397,9 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	if err != nil {
 		return err
 	}
+	if err := rooms.ingest.Lists().Read(listFiles(o)); err != nil {
+		return verb.Exit(verb.ExitUsage, err)
+	}
 	// Before anyone can ask: yesterday's salts are gone, and yesterday is sealed.
 	if _, err := store.Maintain(a.ctx, time.Now()); err != nil {
 		return fmt.Errorf("put %s in order: %w", dir, err)
@@ -435,6 +439,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	address.Store(listener.Addr().String())
 	tasks.Go(func() { rooms.maintain(ctx) })
 	tasks.Go(func() { places.Watch(ctx, dir, o.Geo, a.log) })
+	tasks.Go(func() { rooms.ingest.Lists().Watch(ctx, listFiles(o), a.log) })
 	tasks.Go(func() { proxies.Watch(ctx, a.log, rooms.ingest.ForgetAddresses) })
 	if demo {
 		tasks.Go(func() { rooms.traffic.Live(ctx, rooms.ingest, workload.DemoDomain) })
@@ -443,6 +448,11 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	a.greet(rooms, greeting)
 	debug.FreeOSMemory() // what only the start needed
 	return rooms.web.Serve(ctx, listener)
+}
+
+// listFiles are the lists that the operator adds.
+func listFiles(o *terminal.Listening) shield.Files {
+	return shield.Files{Spam: o.SpamList, DataCentres: o.Datacentres}
 }
 
 // places returns the countries of the product with the databases that the operator added. A file that was named must be
@@ -552,7 +562,7 @@ func (a *app) inServer(r *rooms, snapshots *verb.Streaming, places *geo.DB, addr
 			}
 		}()
 		v := &verbs{}
-		v.Import.Places = places
+		v.Import.Places, v.Import.Lists = places, r.ingest.Lists()
 		command, err := grammar(v, s.Out).ParseWith(s.Args, s.Settings)
 		if err != nil {
 			return verb.Exit(verb.ExitUsage, err)

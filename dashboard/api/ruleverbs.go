@@ -248,6 +248,9 @@ func (a ruleAnswer) about() string {
 	case account.RuleSpam:
 		return "referrers known for fake visits"
 	case account.RuleSiteRate:
+		if a.ID == 0 {
+			return "more events a minute than a limit of the site"
+		}
 		return "more than " + a.Value + " events a minute"
 	case account.RuleAddressRate:
 		return "more than " + a.Value + " events a minute of one address"

@@ -23,6 +23,8 @@ type Listening struct {
 	Geo           string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
 	ScriptPath    []string `name:"script-path" help:"Further path of the tracking script, such as /assets/app.js, that no list of ad-blockers has." placeholder:"PATH"`
 	EventPath     []string `name:"event-path" help:"Further path that takes events, such as /assets/e. The script of --script-path sends to the first." placeholder:"PATH"`
+	SpamList      string   `help:"File of hosts, one a line, whose referrers are spam, besides those known. It is read anew when it changes." placeholder:"FILE"`
+	Datacentres   string   `help:"File of networks of data centres, as CIDR, one a line; sites whose rules drop or watch those use it. It is read anew when it changes." placeholder:"FILE"`
 	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
 
