@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -166,11 +167,31 @@ func (c *canary) traffic() {
 					}
 				}
 			}
+			c.otherDoors(c.clients[i%len(c.clients)], form, canarySites[i%2])
 			c.bad(c.clients[i%len(c.clients)], form)
 		}
 	}
 	if accepted < 100 {
 		c.t.Errorf("only %d marked events were accepted", accepted)
+	}
+}
+
+// otherDoors sends the same secrets where events are taken beside the Events API.
+func (c *canary) otherDoors(client *http.Client, forwarded, site string) {
+	page, agent := canaryPage(site, "control-path-Nf8a"), canaryAgents[0]
+	query := url.Values{"u": {page}, "r": {canaryReferrer}, "p": {`{"control-key-Xw1b":"control-value-Pe5j"}`}, "unknown": {"body-mark-Gv9y"}}
+	umami, _ := json.Marshal(map[string]any{"type": "event", "payload": map[string]any{
+		"website": site, "url": page, "referrer": canaryReferrer, "title": "body-mark-Gv9y", "id": "jane.canary@mail-Ws8f.example", "language": "de-x-langmark-eb5n",
+		"data": map[string]any{"control-key-Xw1b": "control-value-Pe5j"}}})
+	who, _ := json.Marshal(map[string]any{"type": "identify", "payload": map[string]any{"website": site, "data": map[string]any{"mail": "jane.canary@mail-Ws8f.example"}}})
+	for _, status := range []int{
+		c.do(client, "GET", "/pixel.gif?"+query.Encode(), "", agent, forwarded, ""),
+		c.do(client, "POST", "/api/send", "application/json", agent, forwarded, string(umami)),
+		c.do(client, "POST", "/api/send", "application/json", agent, forwarded, string(who)),
+	} {
+		if status != http.StatusOK {
+			c.t.Errorf("another door answered %d", status)
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package wire reads what is sent to be counted: the body of an Events API request, a line of NDJSON and a line of a server's log. It knows the
-// formats and their limits, no HTTP and no storage; it never panics, and what it allocates is bounded by what it is given.
+// Package wire reads what is sent to be counted: the body of an Events API request, the same in a pixel's query, the body that is sent to Umami, a line
+// of NDJSON and a line of a server's log. It knows the formats and their limits, no HTTP and no storage; it never panics, and what it allocates is bounded
+// by what it is given.
 package wire
 
 import (
