@@ -1,19 +1,25 @@
 package web
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
 
-// conn is a connection on which net/http sees clear requests only, and whose peer has to take its answers at some pace. It knows since when
-// its peer lets it wait, so that the server can do without those who do when it has too many.
+// conn is a connection on which net/http sees clear requests only, and none that is answered as an event. Its peer has to take answers at some pace. It
+// knows since when its peer lets it wait, so that the server can do without those who do when it has too many.
 //
 // One goroutine reads at a time, and one writes, as net/http does.
 type conn struct {
 	net.Conn
-	leave func(*conn) // gives the place back
+	remote string      // the peer's address
+	events *events     // nil: net/http answers everything
+	leave  func(*conn) // gives the place back
+
+	use  atomic.Int32 // one of the words below
+	busy bool         // net/http has a request under way, and reads to see whether its peer is still there
 
 	waits atomic.Int64 // since when the peer is waited for, in Unix nanoseconds; 0 while the next step is ours
 
@@ -23,11 +29,18 @@ type conn struct {
 	owed  int64  // bytes of the body under way that were not read yet; chunked: all that comes is passed on
 	err   error  // the head in held is not clear
 
-	writeBy time.Time // the deadline of writing
+	readBy, writeBy time.Time // the deadlines
 }
 
-func newConn(c net.Conn, leave func(*conn)) *conn {
-	out := &conn{Conn: c, leave: leave}
+// What is done with a connection.
+const (
+	free     = iota // what net/http likes
+	taken           // an event is answered
+	leftOver        // the same, and then it is to be closed
+)
+
+func newConn(c net.Conn, events *events, leave func(*conn)) *conn {
+	out := &conn{Conn: c, remote: c.RemoteAddr().String(), events: events, leave: leave}
 	out.waiting()
 	return out
 }
@@ -48,13 +61,18 @@ func (c *conn) Read(p []byte) (int, error) {
 		case f.head == 0 && len(c.held) > maxHead:
 			c.clear, c.owed = len(c.held), chunked // net/http says that it is too long
 		case f.head == 0:
-			if err := c.more(); err != nil {
+			if err := c.awaitHead(); err != nil {
 				return 0, err
 			}
 		case f.body == chunked:
 			c.clear, c.owed = len(c.held), chunked
 			c.waits.Store(0) // it has readTimeout
 		default:
+			if done, err := c.answer(f); err != nil {
+				return 0, err
+			} else if done {
+				continue
+			}
 			c.clear = int(min(int64(len(c.held)), int64(f.head)+f.body))
 			if c.owed = int64(f.head) + f.body - int64(c.clear); c.owed == 0 {
 				c.waits.Store(0)
@@ -64,11 +82,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.clear > 0 {
 		n := copy(p, c.held[:c.clear])
 		c.clear -= n
-		if c.held = c.held[n:]; len(c.held) == 0 {
-			if c.held = c.space[:0]; cap(c.space) > readSize {
-				c.space, c.held = nil, nil
-			}
-		}
+		c.drop(n)
 		return n, nil
 	}
 	if c.owed > 0 && int64(len(p)) > c.owed {
@@ -83,6 +97,18 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// awaitHead reads more of a head. One that has begun has to come soon; net/http sees to that only for the first on a connection.
+func (c *conn) awaitHead() error {
+	if len(c.held) > 0 && !c.busy {
+		if now := time.Now(); c.readBy.Sub(now) > readHeaderTimeout {
+			if err := c.SetReadDeadline(now.Add(readHeaderTimeout)); err != nil {
+				return err
+			}
+		}
+	}
+	return c.more()
+}
+
 // more reads behind held.
 func (c *conn) more() error {
 	if len(c.held) == cap(c.held) { // a head of many pieces, or one behind another request
@@ -93,6 +119,70 @@ func (c *conn) more() error {
 	c.held = c.held[:len(c.held)+n]
 	if n > 0 {
 		return nil // an error comes again
+	}
+	return err
+}
+
+// drop takes the first n bytes off held.
+func (c *conn) drop(n int) {
+	if c.held = c.held[n:]; len(c.held) == 0 {
+		if c.held = c.space[:0]; cap(c.space) > readSize {
+			c.space, c.held = nil, nil
+		}
+	}
+}
+
+// answer answers the request that held begins with, if it is a plain event.
+func (c *conn) answer(f frame) (done bool, err error) {
+	if c.events == nil || c.busy || f.body > readSize-int64(f.head) {
+		return false, nil
+	}
+	l := c.events.lanes.Get().(*lane)
+	defer c.events.lanes.Put(l)
+	if !l.read(c.events.model, c.held[:f.head]) {
+		return false, nil
+	}
+	size := f.head + int(f.body)
+	if len(c.held) < size {
+		if err := c.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
+			return false, err
+		}
+	}
+	for len(c.held) < size {
+		if err := c.more(); err != nil {
+			return false, err
+		}
+	}
+	if !c.events.begin() {
+		return false, nil
+	}
+	defer c.events.running.Done()
+	c.waits.Store(0)
+	if err := c.serve(l, c.held[f.head:size]); err != nil {
+		return false, err
+	}
+	c.drop(size)
+	now := time.Now()
+	c.waits.Store(now.UnixNano())
+	if c.readBy.Sub(now) < idleTimeout/2 { // not each time
+		err = c.SetReadDeadline(now.Add(idleTimeout))
+	}
+	return true, err
+}
+
+// serve lets l answer. Who closes the connection meanwhile, which net/http takes for an idle one, closes it when the answer is written.
+func (c *conn) serve(l *lane, body []byte) (err error) {
+	c.use.Store(taken)
+	defer func() {
+		if !c.use.CompareAndSwap(taken, free) {
+			c.use.Store(free)
+			c.Close()
+			err = net.ErrClosed
+		}
+	}()
+	last, err := l.serve(c.events.handler, c, body)
+	if last && err == nil {
+		err = io.EOF
 	}
 	return err
 }
@@ -116,18 +206,29 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// SetReadDeadline is that of the connection below.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.readBy = t
+	return c.Conn.SetReadDeadline(t)
+}
+
 // SetWriteDeadline does nothing: Write sets it.
 func (*conn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close gives the place back. It may be called by anyone, more than once.
 func (c *conn) Close() error {
+	if c.use.CompareAndSwap(taken, leftOver) || c.use.Load() == leftOver {
+		return nil
+	}
 	defer c.leave(c)
 	return c.Conn.Close()
 }
 
-// noteIdle makes an http.Server tell when an answer is complete, and the next step is the peer's.
-func noteIdle(c net.Conn, state http.ConnState) {
+// note makes an http.Server tell whose the next step is.
+func note(c net.Conn, state http.ConnState) {
+	at := c.(*conn)
+	at.busy = state == http.StateActive
 	if state == http.StateIdle {
-		c.(*conn).waiting()
+		at.waiting()
 	}
 }

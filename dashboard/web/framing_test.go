@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -49,7 +50,7 @@ func (i *inbox) take() []string {
 func bare(t *testing.T, to http.Handler) *web.Server {
 	t.Helper()
 	a := auth.New(auth.Config{})
-	s, err := web.New(web.Config{API: api.New(api.Config{Auth: a}), Auth: a, Assets: built, Ingest: to})
+	s, err := web.New(web.Config{API: api.New(api.Config{Auth: a}), Auth: a, Assets: built, Ingest: to, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 // strangers hold on to connections, who comes with a request is served.
 type listener struct {
 	net.Listener
+	events *events
 	exempt func(netip.Addr) bool // from the first cap: proxies bring everyone
 
 	mu     sync.Mutex // guards all below
@@ -22,8 +23,8 @@ type listener struct {
 	from   map[netip.Prefix]int
 }
 
-func newListener(l net.Listener, exempt func(netip.Addr) bool) *listener {
-	out := &listener{Listener: l, exempt: exempt, conns: map[*conn]netip.Prefix{}, from: map[netip.Prefix]int{}}
+func newListener(l net.Listener, events *events, exempt func(netip.Addr) bool) *listener {
+	out := &listener{Listener: l, events: events, exempt: exempt, conns: map[*conn]netip.Prefix{}, from: map[netip.Prefix]int{}}
 	out.room = sync.NewCond(&out.mu)
 	return out
 }
@@ -35,8 +36,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := newConn(accepted, l.leave)
-		switch entered, late, err := l.enter(c, l.key(accepted)); {
+		c := newConn(accepted, l.events, l.leave)
+		switch entered, late, err := l.enter(c, l.key(c.remote)); {
 		case err != nil:
 			accepted.Close()
 			return nil, err
@@ -126,9 +127,22 @@ func closeAll(conns []*conn) {
 	}
 }
 
+// closeSilent closes the connections whose peer is waited for.
+func (l *listener) closeSilent() {
+	l.mu.Lock()
+	var silent []*conn
+	for c := range l.conns {
+		if c.waits.Load() != 0 {
+			silent = append(silent, c)
+		}
+	}
+	l.mu.Unlock()
+	closeAll(silent)
+}
+
 // key is the network by which connections are counted; the zero one for those that are not.
-func (l *listener) key(c net.Conn) netip.Prefix {
-	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
+func (l *listener) key(remote string) netip.Prefix {
+	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Prefix{} // not TCP
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // Serve answers on listener until ctx ends, then lets requests under way finish and returns nil. It closes the listener.
@@ -17,20 +18,31 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         noteIdle,
+		ConnState:         note,
 		ErrorLog:          slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
 	}
+	requests, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	events := newEvents(requests, s)
+	limited := newListener(listener, events, s.cfg.Proxies)
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
+		defer context.AfterFunc(drain, giveUp)()
+		var quiet sync.WaitGroup
+		quiet.Go(func() {
+			events.stop()
+			limited.closeSilent() // net/http would wait for those that have only sent events
+		})
 		err := server.Shutdown(drain)
+		quiet.Wait()
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = server.Close()
 		}
 		stopped <- err
 	})
-	err := server.Serve(newListener(listener, s.cfg.Proxies))
+	err := server.Serve(limited)
 	if !stop() {
 		// Serve returns as soon as the stop begins; the requests under way end before it does.
 		if err := <-stopped; err != nil {

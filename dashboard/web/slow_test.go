@@ -67,6 +67,7 @@ func drip(c net.Conn, text string, each time.Duration) {
 
 const (
 	event = "POST /api/event HTTP/1.1\r\nHost: stats.example\r\nContent-Length: 100\r\n\r\n"
+	other = "POST /api/event HTTP/1.1\r\nHost: stats.example\r\nX_Y: not as browsers write it\r\nContent-Length: 100\r\n\r\n"
 	many  = "GET /app/app.js HTTP/1.1\r\nHost: stats.example\r\nX: "
 )
 
@@ -88,7 +89,19 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			{"slow head after a request", func(c net.Conn) {
 				_, _ = io.WriteString(c, event+strings.Repeat("a", 100))
 				drip(c, many+strings.Repeat("a", 10_000), time.Second)
-			}, time.Minute},
+			}, 5 * time.Second},
+			{"slow head after another request", func(c net.Conn) {
+				_, _ = io.WriteString(c, "GET /api/system/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+				drip(c, many+strings.Repeat("a", 10_000), time.Second)
+			}, 5 * time.Second},
+			{"slow body after a request", func(c net.Conn) {
+				_, _ = io.WriteString(c, event+strings.Repeat("a", 100)+event)
+				drip(c, strings.Repeat("a", 100), time.Second)
+			}, 10 * time.Second},
+			{"slow body for net/http", func(c net.Conn) {
+				_, _ = io.WriteString(c, other)
+				drip(c, strings.Repeat("a", 100), time.Second)
+			}, 10 * time.Second},
 		} {
 			if got, said := lasts(t, dial(), c.do); got > c.want || got < c.want/2 {
 				t.Errorf("%s: open for %v, want %v; the server said %q", c.name, got, c.want, said)
@@ -103,7 +116,7 @@ func TestWhoDoesNotReadIsCutOff(t *testing.T) {
 	to := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(make([]byte, size)) })
 	inTime(t, to, func(t *testing.T, dial func() net.Conn) {
 		began, c := time.Now(), dial()
-		_, _ = io.WriteString(c, event+strings.Repeat("a", 100))
+		_, _ = io.WriteString(c, other+strings.Repeat("a", 100))
 		r := bufio.NewReader(c)
 		if _, err := r.ReadByte(); err != nil {
 			t.Fatal(err)
@@ -113,7 +126,7 @@ func TestWhoDoesNotReadIsCutOff(t *testing.T) {
 			t.Errorf("after %v without a read there were %d bytes more, %v", time.Since(began), n, err)
 		}
 		c = dial()
-		_, _ = io.WriteString(c, event+strings.Repeat("a", 100))
+		_, _ = io.WriteString(c, other+strings.Repeat("a", 100))
 		answer, err := http.ReadResponse(bufio.NewReaderSize(c, 16), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,224 @@
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/dashboard/web"
+)
+
+// describe writes down a request as a handler sees it. Who read it, net/http or the lane, stands apart.
+func describe(r *http.Request) (what string, byLane bool) {
+	sent, err := io.ReadAll(r.Body)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s %d.%d host %s, %s\nlength %d, coding %v, close %t\n", r.Method, r.URL, r.Proto, r.ProtoMajor, r.ProtoMinor, r.Host, r.RequestURI, r.ContentLength, r.TransferEncoding, r.Close)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if name != "X_y" {
+			fmt.Fprintf(&b, "%s: %q\n", name, r.Header[name])
+		}
+	}
+	fmt.Fprintf(&b, "body %q, %v\n", sent, err)
+	return b.String(), r.Context().Value(http.ServerContextKey) == nil
+}
+
+// TestTheLaneIsLikeNetHTTP sends events in the way that browsers do, and the same with a field that makes net/http read them. Handlers and clients must
+// see no difference.
+func TestTheLaneIsLikeNetHTTP(t *testing.T) {
+	seen := make(chan string, 1)
+	lane := make(chan bool, 1)
+	to := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		what, byLane := describe(r)
+		seen <- what
+		lane <- byLane
+		w.Header()["Access-Control-Allow-Origin"] = []string{"*"}
+		switch mode := r.Header.Get("X-Mode"); mode {
+		case "silent":
+		case "implied":
+			w.Header().Set("Content-Type", "text/plain")
+			_, _ = io.WriteString(w, "two ")
+			_, _ = io.WriteString(w, "pieces")
+		case "error":
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "no", http.StatusServiceUnavailable)
+		case "twice":
+			w.Header().Add("X-Many", "a")
+			w.Header().Add("X-Many", "b\r\nSet-Cookie: c")
+			w.WriteHeader(http.StatusAccepted)
+			w.WriteHeader(http.StatusTeapot)
+		case "panic":
+			panic("of a test")
+		default:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, "ok")
+		}
+	})
+	addr := serve(t, bare(t, to))
+	dial := func() (net.Conn, *bufio.Reader) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c, bufio.NewReader(c)
+	}
+	// A connection each: net/http may have read the next request before it has done with the one before.
+	inLane, inLaneR := dial()
+	other, otherR := dial()
+	ask := func(fields, body string, byLane bool) (string, string) {
+		c, r := other, otherR
+		if byLane {
+			c, r = inLane, inLaneR
+		}
+		text := fmt.Sprintf("POST /api/event HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", fields, len(body), body)
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		got, err := io.ReadAll(answer.Body)
+		if _, dateErr := http.ParseTime(answer.Header.Get("Date")); err != nil || dateErr != nil {
+			t.Errorf("%q: %v, %v", text, err, dateErr)
+		}
+		answer.Header.Del("Date")
+		if <-lane != byLane {
+			t.Errorf("%q: read by the lane: %t", text, !byLane)
+		}
+		return <-seen, fmt.Sprintf("%s %d %v %q", answer.Status, answer.ContentLength, answer.Header, got)
+	}
+	for _, fields := range []string{
+		"Host: stats.example\r\n",
+		"host: stats.example:8080\r\nuser-agent: Mozilla/5.0 (X11)\r\naccept-LANGUAGE:de,en;q=0.5\r\n",
+		"Host: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\nX-Forwarded-For: 192.0.2.3\r\nX-Empty:\r\nX-Space: \t a  b\t \r\n",
+		"Connection: Keep-Alive\r\nHost: a\r\nCookie: a=b; c=d\r\nOrigin: https://example.org\r\nX-Utf8: \u00e9\r\nX-Colon: a:b: c\r\n",
+		"Host: a\r\nX-Mode: silent\r\n", "Host: a\r\nX-Mode: implied\r\n", "Host: a\r\nX-Mode: error\r\n", "Host: a\r\nX-Mode: twice\r\n", "Host: a\r\nX-Mode: panic\r\n",
+	} {
+		for _, body := range []string{"", "{}", strings.Repeat("x", 3000)} {
+			gotSeen, gotAnswer := ask(fields, body, true)
+			wantSeen, wantAnswer := ask("X_Y: not as browsers write it\r\n"+fields, body, false)
+			if diff := cmp.Diff(wantSeen, gotSeen); diff != "" {
+				t.Errorf("%q: the handler sees (-net/http +lane)\n%s", fields, diff)
+			}
+			if diff := cmp.Diff(wantAnswer, gotAnswer); diff != "" {
+				t.Errorf("%q: the client sees (-net/http +lane)\n%s", fields, diff)
+			}
+		}
+	}
+	for _, fields := range []string{ // what net/http has a meaning for
+		"Host: a\r\nExpect: 100-continue\r\nX-Mode: silent\r\n", "Host: a\r\nPragma: no-cache\r\n", "Host: [::1]\r\n", "Host: a\r\nUpgrade: h2c\r\n", "Host: a\r\nConnection: keep-alive, X-A\r\n",
+	} {
+		if strings.Contains(fields, "Expect") {
+			if _, err := io.WriteString(other, "POST /api/event HTTP/1.1\r\n"+fields+"Content-Length: 0\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := http.ReadResponse(otherR, nil); err != nil || answer.StatusCode != 200 || <-lane || <-seen == "" {
+				t.Errorf("%q: %v", fields, err)
+			}
+			continue
+		}
+		ask(fields, "{}", false)
+	}
+}
+
+// TestEventsBehindAnother sends an event while net/http still answers the request before it: answers must come in the order of requests.
+func TestEventsBehindAnother(t *testing.T) {
+	to := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if r.Context().Value(http.ServerContextKey) != nil {
+			select { // until net/http looks whether the client is still there, and finds the next request
+			case <-r.Context().Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		_, _ = w.Write(b)
+	})
+	addr := serve(t, bare(t, to))
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all, want bytes.Buffer
+	for i := range 30 {
+		extra := ""
+		if i%3 == 0 {
+			extra = "X_Y: 1\r\n"
+		}
+		fmt.Fprintf(&all, "POST /api/event HTTP/1.1\r\nHost: a\r\n%sContent-Length: 4\r\n\r\n%04d", extra, i)
+		fmt.Fprintf(&want, "%04d", i)
+	}
+	go c.Write(all.Bytes())
+	var got bytes.Buffer
+	for r := bufio.NewReader(c); got.Len() < want.Len(); {
+		answer, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(&got, answer.Body)
+	}
+	if got.String() != want.String() {
+		t.Errorf("got %s", got.String())
+	}
+}
+
+// TestStopGivesUp ends a server whose ingestion does not come to an end.
+func TestStopGivesUp(t *testing.T) {
+	gaveUp := errors.New("none")
+	to := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		gaveUp = r.Context().Err()
+	})
+	began := time.Now()
+	inTime(t, to, func(t *testing.T, dial func() net.Conn) {
+		began = time.Now()
+		c := dial()
+		_, _ = io.WriteString(c, "POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+		go io.Copy(io.Discard, c)
+	})
+	if !errors.Is(gaveUp, context.Canceled) {
+		t.Errorf("the request ended with %v, after %v", gaveUp, time.Since(began))
+	}
+}
+
+// FuzzLane holds that what the lane reads, net/http reads in the same way.
+func FuzzLane(f *testing.F) {
+	for _, s := range []string{
+		"Host: a\r\nContent-Length: 3\r\n\r\nabc", "Host: a:1\r\nX-Forwarded-For: 1\r\nx-forwarded-for: 2\r\nUser-Agent: \t b\r\n\r\n", "Host: \r\n\r\n", "Host: a\r\n: b\r\n\r\n",
+		"Host: a\r\nA : b\r\n\r\n", "Host: a\r\nConnection: keep-alive\r\nA: \x7f\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, rest []byte) {
+		b := append([]byte("POST /api/event HTTP/1.1\r\n"), rest...)
+		got := web.ReadEvent(b)
+		if got == nil {
+			return
+		}
+		want, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(b)))
+		if err != nil {
+			t.Fatalf("net/http refuses it: %v", err)
+		}
+		delete(want.Header, "Host")
+		if got.Host != want.Host || got.URL.String() != want.URL.String() || got.RequestURI != want.RequestURI || got.Close != want.Close {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		if diff := cmp.Diff(want.Header, got.Header); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
