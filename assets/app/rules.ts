@@ -45,11 +45,14 @@ export const modes: readonly { mode: RuleMode; name: string; help: string }[] = 
 
 const events = (n: number): string => `${fullNumber(n)} ${n === 1 ? "event" : "events"}`;
 
-/** sayCount says what a rule did in so many days; of what holds without a rule, not all is known. Days before its last change may have had another mode: then it only says how many it met. */
+/**
+ * sayCount says what a rule did in so many days; of what holds without a rule, not all is known. Up to the day of its last change a rule
+ * may have had another mode: then all that is said is how many events it met.
+ */
 export function sayCount(r: Rule, days: number): string {
   if (r.count === 0) return r.mode === "off" || r.id === 0 ? "" : `Nothing yet in ${days} days`;
   const changed = r.time?.slice(0, 10) ?? "";
-  const sure = r.mode !== "off" && Object.keys(r.days ?? {}).every((day) => day >= changed);
+  const sure = r.mode !== "off" && Object.keys(r.days ?? {}).every((day) => day > changed);
   if (!sure) return `Met ${events(r.count)} in ${days} days`;
   return r.mode === "drop" ? `Dropped ${events(r.count)} in ${days} days` : `Would have dropped ${events(r.count)} in ${days} days`;
 }

@@ -82,6 +82,7 @@ func testRules(t *testing.T, c *chromium) {
 	}
 	clickText(b, id("rule")+" .segments button", "Drop")
 	b.until(rules, [][]string{{"/admin/*", "drop", "2"}})
+	b.same(`$("rule").innerText.includes("Met 2 events in 30 days")`, true)
 	b.look("rules")
 	filtered(b, s)
 	clickText(b, id("rule")+" button.ghost", "Remove")

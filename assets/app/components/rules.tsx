@@ -77,7 +77,7 @@ export function Rules({ site }: { site: Site }) {
             <p class="hint">Beside these, robots that say what they are are never counted.</p>
             <ul class="rule-list">
               {ones.map((r) => (
-                <RuleRow key={r.kind} rule={r} days={a.days} help={hasRate(r.kind) ? undefined : sentence(kindOf(a, r)?.help ?? "", "")} onMode={(m) => setMode(r, m)}>
+                <RuleRow key={r.kind} rule={r} days={a.days} help={hasRate(r.kind) ? undefined : sentence(kindOf(a, r)?.help ?? "", "") + (r.kind === "datacentre" ? ", as far as a database of networks or a list knows them" : "")} onMode={(m) => setMode(r, m)}>
                   {hasRate(r.kind) && <Rate key={r.value} rule={r} save={(value) => change(async () => {
                     const now = await addRule(site.domain, { kind: r.kind, value });
                     return { text: `${sayRule(now)}: ${modes.find((m) => m.mode === now.mode)?.help.toLowerCase()}.` };

@@ -19,9 +19,9 @@ test("what a rule did is only claimed for days since its last change", () => {
   assert.equal(sayCount(rule({ mode: "off" }), 30), "");
   assert.equal(sayCount(rule({ id: 0, time: null }), 30), "");
   assert.equal(sayCount(rule({ id: 0, time: null, count: 2, days: { "2026-05-18": 2 } }), 30), "Dropped 2 events in 30 days");
-  assert.equal(sayCount(rule({ count: 1, days: { "2026-05-18": 1 } }), 30), "Dropped 1 event in 30 days");
+  assert.equal(sayCount(rule({ count: 1, days: { "2026-05-19": 1 } }), 30), "Dropped 1 event in 30 days");
   assert.equal(sayCount(rule({ mode: "watch", count: 3, days: { "2026-05-19": 3 } }), 30), "Would have dropped 3 events in 30 days");
-  assert.equal(sayCount(rule({ count: 3, days: { "2026-05-17": 1, "2026-05-19": 2 } }), 30), "Met 3 events in 30 days");
+  assert.equal(sayCount(rule({ count: 3, days: { "2026-05-18": 1, "2026-05-19": 2 } }), 30), "Met 3 events in 30 days");
   assert.equal(sayCount(rule({ mode: "off", count: 3, days: { "2026-05-19": 3 } }), 30), "Met 3 events in 30 days");
 });
 
