@@ -17,6 +17,22 @@ func filtered(b *tab, s *server) {
 	b.until(`$("rules").ariaBusy`, "false")
 }
 
+// uncounted follows the link not to be counted, and is not counted on a later page.
+func uncounted(visitor *tab, s *server, link string) {
+	visitor.t.Helper()
+	w := newWebsite(visitor.t, "page.html")
+	w.head = `<script defer data-domain="rules.example" src="` + s.URL + `/js/script.js"></script>`
+	_, query, _ := strings.Cut(link, "?")
+	visitor.open(w.origin("rules.example") + "/?" + query)
+	visitor.until(`localStorage.plausible_ignore`, "true")
+	visitor.click("#pricing")
+	visitor.until(`[location.pathname, document.readyState, typeof plausible]`, []string{"/pricing", "complete", "function"})
+	if asked := visitor.visited(); visitor.counted("pageview") != 0 || strings.Count(strings.Join(asked, "\n"), "/api/event") != 1 {
+		visitor.t.Errorf("after the link %d pageviews were counted; the browser asked for %q", visitor.counted("pageview"), asked)
+	}
+	visitor.quiet(w.origin("rules.example"), s.URL)
+}
+
 // testRules tries, adds, watches and removes rules of a site on their page, and sees what they do to events that come.
 func testRules(t *testing.T, c *chromium) {
 	event := func(path, country string) string {
@@ -104,6 +120,9 @@ func testRules(t *testing.T, c *chromium) {
 	if !strings.HasPrefix(link, "https://rules.example/?footfall_ignore=") {
 		t.Errorf("the link is %q", link)
 	}
+	uncounted(c.person(t), s, link)
+	b.reload()
+	b.until(`$("said") && document.querySelector("#ignore-link").closest("section").innerText.includes("Dropped 1 event in 30 days")`, true)
 	clickText(b, ".rule-part > .clear", "Make a new link")
 	b.until(`$("ignore-link").innerText !== "`+link+`" && $("said").innerText.startsWith("There is a new link")`, true)
 	b.quiet(s.URL)
