@@ -501,7 +501,7 @@ func (a *app) wire(o *terminal.Listening, store *storage.Store, snapshots *verb.
 	looks := ingest.ExaminePlaces(places)
 	r.examine = []verb.Examiner{o.Examiner(version, proxies, base), r.ingest, looks}
 	answers := api.New(api.Config{Store: store, Book: store.Accounts(), Auth: r.auth, Version: version, Snapshots: snapshots, Siteless: r.ingest.Siteless,
-		Doctor: r.doctor(snapshots), Watched: []verb.Examiner{verb.ExamineFunc(r.ingest.ExamineAddresses), looks}, Logger: a.log})
+		ScriptPaths: o.ScriptPath, Doctor: r.doctor(snapshots), Watched: []verb.Examiner{verb.ExamineFunc(r.ingest.ExamineAddresses), looks}, Logger: a.log})
 	var err error
 	r.web, err = web.New(web.Config{Ingest: r.ingest, API: answers, Auth: r.auth, Assets: assets.Dist, Ready: store.Healthy, Snapshots: snapshots.Word(),
 		SiteByScript: store.Accounts().SiteByScript, ScriptPaths: o.ScriptPath, EventPaths: o.EventPath,

@@ -75,23 +75,26 @@ type Config struct {
 	Siteless func() map[string]int64
 	Doctor   func(context.Context) []verb.Finding // all that is looked at when somebody asks
 	Watched  []verb.Examiner                      // what is looked at all the time; it must be cheap
-	Logger   *slog.Logger                         // nil is slog.Default
-	Now      func() time.Time                     // nil is time.Now
+	// ScriptPaths are where the tracking script is served too; the dashboard tells people the first.
+	ScriptPaths []string
+	Logger      *slog.Logger     // nil is slog.Default
+	Now         func() time.Time // nil is time.Now
 }
 
 // API is safe for concurrent use.
 type API struct {
-	store     Store
-	book      *account.Book
-	auth      *auth.Auth
-	version   string
-	snapshots *verb.Streaming
-	nowhere   func() map[string]int64
-	doctor    func(context.Context) []verb.Finding
-	watched   []verb.Examiner
-	started   time.Time
-	log       *slog.Logger
-	now       func() time.Time
+	store       Store
+	book        *account.Book
+	auth        *auth.Auth
+	version     string
+	snapshots   *verb.Streaming
+	nowhere     func() map[string]int64
+	doctor      func(context.Context) []verb.Finding
+	watched     []verb.Examiner
+	scriptPaths []string
+	started     time.Time
+	log         *slog.Logger
+	now         func() time.Time
 }
 
 // New makes an API.
@@ -102,7 +105,7 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Siteless, cfg.Doctor, cfg.Watched, cfg.Now(), cfg.Logger, cfg.Now}
+	return &API{cfg.Store, cfg.Book, cfg.Auth, cfg.Version, cfg.Snapshots, cfg.Siteless, cfg.Doctor, cfg.Watched, cfg.ScriptPaths, cfg.Now(), cfg.Logger, cfg.Now}
 }
 
 // Access says what lets a request in.

@@ -19,6 +19,8 @@ type stateAnswer struct {
 	Add     bool         `json:"add"` // whether the caller may add sites
 	User    *userAnswer  `json:"user"`
 	Sites   []siteAnswer `json:"sites"`
+	// ScriptPath is the first of the operator's own paths of the tracking script.
+	ScriptPath string `json:"script_path,omitempty"`
 }
 
 type userAnswer struct {
@@ -27,6 +29,9 @@ type userAnswer struct {
 
 func (a *API) stateFor(c auth.Caller) stateAnswer {
 	s := stateAnswer{Version: a.version, Demo: a.auth.Demo(), Setup: a.auth.NeedsSetup(), Add: c.MayAddSites(), Sites: []siteAnswer{}}
+	if len(a.scriptPaths) > 0 {
+		s.ScriptPath = a.scriptPaths[0]
+	}
 	if u, ok := c.User(); ok {
 		s.User = &userAnswer{u.Email}
 	}

@@ -19,7 +19,8 @@ type siteAnswer struct {
 	Created  time.Time    `json:"created"`
 	Changes  []zoneAnswer `json:"timezone_changes,omitempty"` // still to come
 	// Retention is how many days before today are kept, 0 and left out for all.
-	Retention int `json:"retention_days,omitempty"`
+	Retention int          `json:"retention_days,omitempty"`
+	Script    scriptAnswer `json:"script"`
 }
 
 // zoneAnswer is a change of zone that is still to come.
@@ -34,7 +35,9 @@ type zoneAnswer struct {
 
 // describe tells of a site as it is now. Of a zone that is not known it tells the name alone.
 func describe(site account.Site, now time.Time) siteAnswer {
-	s := siteAnswer{Domain: site.Domain, Timezone: site.Timezone, Created: site.Created, Retention: site.Retention}
+	is := site.Script
+	s := siteAnswer{Domain: site.Domain, Timezone: site.Timezone, Created: site.Created, Retention: site.Retention,
+		Script: scriptAnswer{is.ID, is.OutboundLinks, is.FileDownloads, is.FormSubmissions, is.Hash}}
 	calendar, err := site.Calendar()
 	if err != nil {
 		return s
@@ -65,7 +68,8 @@ func (z zoneAnswer) sentence() string {
 type siteChange struct {
 	Timezone  *string         `json:"timezone"`
 	Retention json.RawMessage `json:"retention_days"` // a number, or null to keep all
-	Confirm   string          `json:"confirm"`        // the code of what goes with it
+	Script    *scriptChange   `json:"script"`
+	Confirm   string          `json:"confirm"` // the code of what goes with it
 }
 
 // putSite changes a site for the dashboard.
@@ -105,8 +109,8 @@ func (a *API) changeSite(w http.ResponseWriter, r *http.Request, caller auth.Cal
 	if err := readForm(w, r, &form); err != nil {
 		return nil, err
 	}
-	if form.Timezone == nil && form.Retention == nil {
-		return nil, refuse("Payload must contain at least one of the parameters 'timezone', 'retention_days'")
+	if form.Timezone == nil && form.Retention == nil && form.Script == nil {
+		return nil, refuse("Payload must contain at least one of the parameters 'timezone', 'retention_days', 'script'")
 	}
 	var days int
 	if form.Retention != nil {
@@ -122,6 +126,11 @@ func (a *API) changeSite(w http.ResponseWriter, r *http.Request, caller auth.Cal
 	}
 	if form.Retention != nil {
 		if _, err := a.store.SetRetention(r.Context(), site.ID, days, caller.Who()); err != nil {
+			return nil, err
+		}
+	}
+	if form.Script != nil {
+		if err := a.book.SetScript(r.Context(), site.ID, form.Script.apply(site.Script)); err != nil {
 			return nil, err
 		}
 	}

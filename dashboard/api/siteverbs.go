@@ -12,10 +12,11 @@ import (
 
 // SiteSet is `footfall site set`.
 type SiteSet struct {
-	Domain    string `arg:"" help:"Domain of the site."`
-	Timezone  string `placeholder:"ZONE" help:"Time zone whose midnight ends the site's day, from the next midnight on, such as Europe/Berlin."`
-	Retention string `placeholder:"DAYS" help:"How many days before today are kept; older ones are dropped after each midnight. 'forever' keeps all."`
-	Yes       bool   `help:"Drop the days that are too old already."`
+	Domain    string   `arg:"" help:"Domain of the site."`
+	Timezone  string   `placeholder:"ZONE" help:"Time zone whose midnight ends the site's day, from the next midnight on, such as Europe/Berlin."`
+	Retention string   `placeholder:"DAYS" help:"How many days before today are kept; older ones are dropped after each midnight. 'forever' keeps all."`
+	Script    []string `placeholder:"WORDS" help:"What the site's own script does beside counting pageviews: some of outbound-links, file-downloads, form-submissions, hash; or none."`
+	Yes       bool     `help:"Drop the days that are too old already."`
 }
 
 // SiteReset is `footfall site reset`.
@@ -30,15 +31,19 @@ func (v *SiteSet) Run(c *verb.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.Timezone == "" && v.Retention == "" {
-		return verb.Exit(verb.ExitUsage, errors.New("say what to change: --timezone ZONE or --retention DAYS"))
+	if v.Timezone == "" && v.Retention == "" && v.Script == nil {
+		return verb.Exit(verb.ExitUsage, errors.New("say what to change: --timezone ZONE, --retention DAYS or --script WORDS"))
+	}
+	script, err := parseScript(v.Script)
+	if err != nil {
+		return verb.Exit(verb.ExitUsage, err)
 	}
 	days, err := v.retention(c, site)
 	if err != nil {
 		return err
 	}
 	if v.Timezone != "" {
-		if site, err = c.Store.SetTimezone(c.Context, site.ID, v.Timezone); err != nil {
+		if _, err := c.Store.SetTimezone(c.Context, site.ID, v.Timezone); err != nil {
 			return changeError(err)
 		}
 	}
@@ -50,8 +55,13 @@ func (v *SiteSet) Run(c *verb.Context) error {
 		if went.Days > 0 {
 			fmt.Fprintf(c.Err, "dropped %s with %s\n", many(int64(went.Days), "day"), many(went.Events, "event"))
 		}
-		site, _ = c.Store.Accounts().Site(site.ID)
 	}
+	if v.Script != nil {
+		if err := c.Store.Accounts().SetScript(c.Context, site.ID, script); err != nil {
+			return changeError(err)
+		}
+	}
+	site, _ = c.Store.Accounts().Site(site.ID)
 	answer := describe(site, c.Now())
 	if c.JSON {
 		return c.PrintJSON(answer)
@@ -101,6 +111,9 @@ func (v *SiteSet) print(c *verb.Context, answer siteAnswer) error {
 		if len(answer.Changes) == 0 {
 			fmt.Fprintf(c.Out, "%s: the day ends at midnight of %s, as before\n", answer.Domain, answer.Timezone)
 		}
+	}
+	if v.Script != nil {
+		fmt.Fprintf(c.Out, "%s: %s\n", answer.Domain, answer.Script.sentence())
 	}
 	switch {
 	case v.Retention == "":

@@ -19,7 +19,7 @@ func (s *server) run(v runner, asJSON bool, in string) (string, error) {
 	var out bytes.Buffer
 	err := v.Run(&verb.Context{Context: context.Background(), Store: s.store, Now: func() time.Time { return noon }, In: strings.NewReader(in), Out: &out, Err: io.Discard, JSON: asJSON,
 		Progress: func(string, int64) verb.Bar { return noBar{} }})
-	return out.String(), err
+	return untold.ReplaceAllString(out.String(), ""), err
 }
 
 type noBar struct{}
