@@ -28,7 +28,7 @@ INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help assets build run tools test e2e race lint soak bench bench-compare fuzz clean chromium strace
+.PHONY: help assets build run tools test e2e race lint soak bench bench-compare fuzz clean chromium strace nginx
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,11 +52,11 @@ run: build ## build and serve the demo (DEMO='--data DIR --listen HOST:PORT')
 
 tools: $(SERVERS) ## install the S3 servers that tests talk to into .tools (some minutes, once)
 
-test: assets chromium strace tools ## run every test, the browser's too
+test: assets chromium strace nginx tools ## run every test, the browser's too
 	cd assets && npm test --silent
 	$(GO) test -vet=off -timeout 11m ./...
 
-e2e: assets chromium strace tools ## run only the tests that drive the built binary
+e2e: assets chromium strace nginx tools ## run only the tests that drive the built binary
 	$(GO) test -vet=off -count=1 -timeout 11m ./dashboard/e2e
 
 soak: assets strace tools ## run the fault tests in their long form, see docs/testing.md (SOAK=3: three times; SOAK=8h: for that long)
@@ -122,6 +122,13 @@ strace:
 	else \
 		echo "make: without strace some fault tests are skipped: install the package strace to run them" >&2; \
 	fi
+
+# The configurations in docs/ run in nginx, and in Caddy, Apache and HAProxy where these are installed. nginx is only unpacked: installed, it would start.
+nginx:
+	@if command -v nginx >/dev/null || test -x /usr/sbin/nginx || test -x $(TOOLS)/nginx/usr/sbin/nginx; then exit 0; fi; \
+	mkdir -p $(TOOLS) && cd $(TOOLS) && { apt-get download -q nginx || { apt-get update -q && apt-get download -q nginx; }; } 2>/dev/null && \
+		dpkg -x nginx_*.deb nginx && rm nginx_*.deb || \
+		echo "make: without nginx its configurations in docs/ are not tried: install the package nginx to try them" >&2
 
 clean: ## remove what make built; data directories stay
 	rm -rf footfall .tools .tmp .bench assets/node_modules
