@@ -109,6 +109,7 @@ func testRules(t *testing.T, c *chromium) {
 	// A row of Details leads here, with a rule about it in the form.
 	b.open(s.URL + "/rules.example?locations=countries&details=locations")
 	b.until(`$$("details-row").length`, 3)
+	b.look("details-rules")
 	b.click(id("rule-out") + "[aria-label='Do not count Netherlands']")
 	b.until(`[query().get("view"), document.querySelector("#rule-value").value, `+told+`]`, []string{"rules", "Netherlands", "Would have dropped 2 of the 9 events of the last 7 days.\n\nNetherlands 2"})
 
