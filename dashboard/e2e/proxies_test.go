@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"footfall/ingest/visitor/visitortest"
 )
 
 // documented returns the block of a page of docs that follows <!-- run: name -->.
@@ -37,6 +39,12 @@ func documented(t *testing.T, page, name string) string {
 		t.Fatalf("docs/%s has no block %q", page, name)
 	}
 	return block + "\n"
+}
+
+// Through the server as it is built, nothing that a client sends changes the address its events are counted for.
+func TestNobodyForgesAnAddress(t *testing.T) {
+	s := start(t, "serve", t.TempDir(), "--trusted-proxy", visitortest.Proxies)
+	visitortest.NobodyForges(t, strings.TrimPrefix(s.URL, "http://"), "/api/event")
 }
 
 // A proxyServer is a program that the docs configure: what stands around their blocks, and what of them is other on the machine of the tests.
@@ -92,7 +100,7 @@ func apacheModules(names ...string) string {
 func TestDocumentedProxies(t *testing.T) {
 	dir := t.TempDir()
 	mustFootfall(t, nil, "site", "add", "example.org", "--data", dir)
-	s := start(t, "serve", dir, "--trusted-proxy", "127.0.0.1")
+	s := start(t, "serve", dir, "--trusted-proxy", "127.0.0.1", "--base-url", "https://stats.example.org")
 	for _, p := range proxyServers {
 		t.Run(p.name, func(t *testing.T) {
 			program := ""
@@ -137,7 +145,7 @@ func TestDocumentedFunctions(t *testing.T) {
 	dir := t.TempDir()
 	mustFootfall(t, nil, "site", "add", "example.org", "--data", dir)
 	token := strings.TrimSpace(mustFootfall(t, nil, "token", "add", "--name", "relay", "--scope", "send", "--data", dir))
-	s := start(t, "serve", dir, "--trusted-proxy", "none")
+	s := start(t, "serve", dir, "--trusted-proxy", "none", "--base-url", "https://stats.example.org")
 	for _, name := range []string{"worker", "netlify", "vercel"} {
 		t.Run(name, func(t *testing.T) {
 			visit := relay(t, name, token, s.URL)

@@ -21,6 +21,9 @@ var (
 	stranger = netip.MustParseAddr("127.0.0.2")
 )
 
+// Proxies are those of Trusted, as --trusted-proxy names them.
+const Proxies = "127.0.0.1,10.9.8.7"
+
 // Trusted are the proxies that the server under test must trust, and no others.
 func Trusted(a netip.Addr) bool { return a == outer || a == inner }
 
@@ -42,7 +45,7 @@ func NobodyForges(t *testing.T, address, path string) {
 			}
 		}
 		method := rapid.SampledFrom([]string{"GET", "POST"}).Draw(t, "method")
-		status, body := send(t, from, address, method+" "+path+" HTTP/1.1\r\nHost: footfall.test\r\nContent-Length: 0\r\nConnection: close\r\nX-Debug-Request: true\r\n"+
+		status, body := send(t, from, address, method+" "+path+" HTTP/1.1\r\nHost: footfall.test\r\nContent-Length: 0\r\nX-Debug-Request: true\r\n"+
 			strings.Join(lines, "\r\n")+strings.Repeat("\r\n", 1+min(1, len(lines))))
 		if strings.Contains(status, " 200 ") {
 			taken++
