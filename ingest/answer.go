@@ -29,7 +29,7 @@ func (h *Handler) refusal(err error) refusal {
 		return refusal{http.StatusBadRequest, "", fields}
 	case errors.Is(err, errToken):
 		h.drop(0, 0, shield.Invalid)
-		return refusal{http.StatusUnauthorized, "", wire.FieldErrors{"authorization": {"is not a sending token: make one with `footfall token add --scope send`"}}}
+		return refusal{http.StatusUnauthorized, "", wire.FieldErrors{"authorization": {"is not a sending token: make one with `footfall token add --scope send` or `--scope proxy`"}}}
 	case errors.Is(err, errTooLarge):
 		h.drop(0, 0, shield.Invalid)
 		return refusal{http.StatusRequestEntityTooLarge, "", request("should be at most " + strconv.Itoa(wire.MaxBody) + " byte(s)")}

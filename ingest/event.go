@@ -23,7 +23,8 @@ type sender struct {
 	forwarded bool       // there was an X-Forwarded-For
 	userAgent string
 	languages string // Accept-Language
-	vouched   bool   // a program with a sending token tells of a visitor, see vouch
+	vouched   bool   // a token says that it is believed whom it names, see vouch
+	program   bool   // likewise, and that it made the event itself
 	alone     bool   // likewise, but it names no visitor's address
 	ignored   bool   // a site was asked not to count this browser
 
@@ -34,7 +35,7 @@ type sender struct {
 func (s *sender) agent(h *Handler) agent.Agent {
 	if !s.parsed {
 		s.known, s.parsed = h.agents.Parse(s.userAgent), true
-		if s.vouched {
+		if s.program {
 			s.known.Bot = ""
 		}
 	}

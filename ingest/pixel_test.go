@@ -105,7 +105,7 @@ func TestUmami(t *testing.T) {
 		"unknown site":      {send(`{"type":"event","payload":{"website":"other.example","url":"/a"}}`), 200, answer, "1", 0},
 		"a robot":           {send(view, "User-Agent", googlebot), 200, answer, "1", 0},
 		"invalid":           {send(`{"type":"event","payload":{"url":"/a"}}`), 400, `{"errors":{"domain":["can't be blank"]}}`, "", 0},
-		"a wrong token":     {send(view, "Authorization", "Bearer x"), 401, "{\"errors\":{\"authorization\":[\"is not a sending token: make one with `footfall token add --scope send`\"]}}", "", 0},
+		"a wrong token":     {send(view, "Authorization", "Bearer x"), 401, "{\"errors\":{\"authorization\":[\"is not a sending token: make one with `footfall token add --scope send` or `--scope proxy`\"]}}", "", 0},
 		"a compressed body": {send(gzipped(view), "Content-Encoding", "gzip"), 415, `{"errors":{"request":["should be sent without Content-Encoding"]}}`, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

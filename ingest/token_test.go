@@ -41,6 +41,7 @@ func TestSendingToken(t *testing.T) {
 	}
 	send, sending := mustToken(t, s, "send", account.ScopeSend)
 	read, _ := mustToken(t, s, "read", account.ScopeRead)
+	pass, _ := mustToken(t, s, "pass", account.ScopeProxy)
 
 	ask := func(authorization, peer, forwarded, agent string, debug bool) (int, string, http.Header) {
 		r := request(pageview, "User-Agent", agent)
@@ -71,6 +72,8 @@ func TestSendingToken(t *testing.T) {
 		"the program's own visitor forges":    {"Bearer " + send, "192.0.2.1", "1.1.1.1, 203.0.113.9", "203.0.113.9"},
 		"the program says nothing":            {"Bearer " + send, "192.0.2.1", "", "192.0.2.1"},
 		"the program says what is no address": {"Bearer " + send, "192.0.2.1", "localhost", "192.0.2.1"},
+		"a proxy without a fixed address":     {"Bearer " + pass, "192.0.2.1", "203.0.113.9", "203.0.113.9"},
+		"a proxy that is passed another's":    {"Bearer " + pass, "192.0.2.1", "1.1.1.1, 203.0.113.9", "203.0.113.9"},
 		"another scope":                       {"Bearer " + read, "192.0.2.1", "203.0.113.9", ""},
 		"a token too many":                    {"Bearer " + send + send, "192.0.2.1", "203.0.113.9", ""},
 		"part of a token":                     {"Bearer " + send[:63], "192.0.2.1", "203.0.113.9", ""},
@@ -86,7 +89,7 @@ func TestSendingToken(t *testing.T) {
 				}
 				return
 			}
-			want := "{\"errors\":{\"authorization\":[\"is not a sending token: make one with `footfall token add --scope send`\"]}}"
+			want := "{\"errors\":{\"authorization\":[\"is not a sending token: make one with `footfall token add --scope send` or `--scope proxy`\"]}}"
 			if code != 401 || body != want || header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("got %d %q %v, want 401 %s", code, body, header, want)
 			}
@@ -96,6 +99,8 @@ func TestSendingToken(t *testing.T) {
 		authorization, forwarded, agent, dropped string
 	}{
 		{"", "203.0.113.9", googlebot, "1"},
+		{"Bearer " + pass, "203.0.113.9", googlebot, "1"}, // it passes on what a robot has sent
+		{"Bearer " + pass, "203.0.113.10", chrome, ""},
 		{"Bearer " + send, "203.0.113.9", googlebot, ""},
 		{"Bearer " + send, "203.0.113.9", "my-app/1.0 (HeadlessChrome; uptime script)", ""}, // another visitor: another User-Agent
 		{"Bearer " + send, "203.0.113.9", googlebot, ""},
@@ -107,8 +112,8 @@ func TestSendingToken(t *testing.T) {
 		}
 	}
 	result, err := s.Query(t.Context(), query.Query{Site: site, Range: query.Range{First: 0, Last: 4e9}, Metrics: []query.Metric{query.Visitors, query.Events}})
-	if err != nil || len(result.Rows) != 1 || result.Rows[0].Metrics[0].Number != 3 || result.Rows[0].Metrics[1].Number != 4 {
-		t.Errorf("got %+v, %v, want 3 visitors and 4 events", result.Rows, err)
+	if err != nil || len(result.Rows) != 1 || result.Rows[0].Metrics[0].Number != 3 || result.Rows[0].Metrics[1].Number != 5 {
+		t.Errorf("got %+v, %v, want 3 visitors and 5 events", result.Rows, err)
 	}
 	if token := s.Accounts().Tokens()[0]; !token.LastUsed.Equal(noon.Truncate(time.Hour)) {
 		t.Errorf("last used %v", token.LastUsed)

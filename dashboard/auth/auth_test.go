@@ -321,10 +321,14 @@ func TestBearer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	passes, _, err := auth.NewToken(ctx, w.store.Accounts(), "proxy", account.ScopeProxy, w.clock.t)
+	if err != nil {
+		t.Fatal(err)
+	}
 	site := account.Site{ID: 1}
 	for header, want := range map[string]error{
-		"Bearer " + sends: auth.ErrWrongToken, // a program that may send may not read
-		"":                auth.ErrNoToken, "Bearer": auth.ErrNoToken, "Bearer ": auth.ErrNoToken, "Basic " + text: auth.ErrNoToken,
+		"Bearer " + sends: auth.ErrWrongToken, "Bearer " + passes: auth.ErrWrongToken, // who may send may not read
+		"": auth.ErrNoToken, "Bearer": auth.ErrNoToken, "Bearer ": auth.ErrNoToken, "Basic " + text: auth.ErrNoToken,
 		"Bearer " + text[:63]: auth.ErrWrongToken, "Bearer x": auth.ErrWrongToken, "Bearer " + text: nil, "bearer " + text: nil,
 	} {
 		r := httptest.NewRequest("POST", "/", nil)

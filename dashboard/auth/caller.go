@@ -140,7 +140,7 @@ func (a *Auth) Bearer(r *http.Request) (Caller, error) {
 		return Caller{}, ErrNoToken
 	}
 	t, ok, err := a.book.UseToken(r.Context(), token, a.now())
-	if !ok || t.Scope == account.ScopeSend {
+	if !ok || t.Scope != ScopeRead && t.Scope != ScopeProvision {
 		return Caller{}, ErrWrongToken
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ type UserPasswd struct {
 // TokenAdd is `footfall token add`.
 type TokenAdd struct {
 	Name  string `required:"" help:"What the token is for."`
-	Scope string `default:"stats:read" enum:"stats:read,sites:provision,send" help:"What it opens: stats:read, the Stats API; sites:provision, the Sites API too; send, sending events for visitors and nothing else."`
+	Scope string `default:"stats:read" enum:"stats:read,sites:provision,send,proxy" help:"What it opens: stats:read, the Stats API; sites:provision, the Sites API too; send, events that a program sends for visitors; proxy, events that a proxy without a fixed address passes on."`
 }
 
 // TokenList is `footfall token list`.

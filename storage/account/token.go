@@ -17,7 +17,8 @@ import (
 const (
 	ScopeRead      = "stats:read"      // the Stats API
 	ScopeProvision = "sites:provision" // the Sites API, which changes sites, and the Stats API
-	ScopeSend      = "send"            // events in the name of visitors, and nothing else
+	ScopeSend      = "send"            // events that a program makes, in the name of visitors
+	ScopeProxy     = "proxy"           // events that browsers make, passed on by a proxy whose address nobody knows
 )
 
 // Tokens returns all tokens, the oldest first.
