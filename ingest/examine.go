@@ -11,9 +11,9 @@ import (
 	"footfall/storage/verb"
 )
 
-// Examine looks at where events seem to come from, and at what was dropped since the start.
+// Examine looks at where events seem to come from, at what was dropped since the start, and at rules that cannot do what they say.
 func (h *Handler) Examine(c *verb.Context) []verb.Finding {
-	return []verb.Finding{h.examineAddresses(), h.examineUnknown()}
+	return append([]verb.Finding{h.examineAddresses(), h.examineUnknown()}, h.examineRules()...)
 }
 
 // ExamineAddresses tells whether visits are counted for the addresses of visitors.

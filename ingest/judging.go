@@ -1,13 +1,16 @@
 package ingest
 
 import (
+	"fmt"
 	"net/http"
 
 	"footfall/ingest/geo"
 	"footfall/ingest/shield"
 	"footfall/ingest/wire"
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/schema"
+	"footfall/storage/verb"
 )
 
 // BuiltLists returns the lists that the product ships of what is not counted, to which files can be added, and places with them.
@@ -58,3 +61,21 @@ func tellIgnored(header http.Header, from *sender) {
 }
 
 var exposeIgnored = []string{"x-footfall-ignore"} // nobody writes to it
+
+// examineRules tells of rules about data centres where no network of one is known.
+func (h *Handler) examineRules() (found []verb.Finding) {
+	if h.book == nil || h.lists.KnowsDataCentres() {
+		return nil
+	}
+	n := 0
+	for _, site := range h.book.Sites() {
+		if h.book.Rules(site.ID).One(account.RuleDataCentre).Mode != account.ModeOff {
+			n++
+		}
+	}
+	if n > 0 {
+		found = append(found, verb.Finding{Level: verb.Warning, About: "rules", Text: fmt.Sprintf("rules about data centres of %d sites do nothing: no network of one is known here", n),
+			Mend: "put a database of networks (ASN) into the data directory, or name a list with --datacentres: docs/filters.md"})
+	}
+	return found
+}

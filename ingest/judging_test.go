@@ -218,3 +218,30 @@ func TestRulesOfLogs(t *testing.T) {
 		t.Errorf("got %v", counts)
 	}
 }
+
+// TestRulesThatDoNothing holds that the doctor tells of rules about data centres where none is known.
+func TestRulesThatDoNothing(t *testing.T) {
+	rules := func(s *shielded) (said string) {
+		for _, f := range s.h.Examine(nil) {
+			if f.About == "rules" {
+				said += f.Text
+			}
+		}
+		return said
+	}
+	s := newShielded(t, shield.Files{})
+	if said := rules(s); said != "" {
+		t.Errorf("without a rule it says %q", said)
+	}
+	s.add(account.RuleDataCentre, "on", account.ModeWatch)
+	if said := rules(s); said != "rules about data centres of 1 sites do nothing: no network of one is known here" {
+		t.Errorf("it says %q", said)
+	}
+	list := filepath.Join(t.TempDir(), "datacentres.txt")
+	writeFile(t, list, "192.0.2.0/24\n")
+	s = newShielded(t, shield.Files{DataCentres: list})
+	s.add(account.RuleDataCentre, "on", account.ModeWatch)
+	if said := rules(s); said != "" {
+		t.Errorf("with a list it says %q", said)
+	}
+}

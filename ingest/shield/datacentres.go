@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"footfall/ingest/geo"
 )
 
 // DataCentres knows networks in which programs live and hardly any people: by the number of their autonomous system, where the operator has added a database
@@ -54,6 +56,14 @@ func (l *Lists) InDataCentre(addr netip.Addr) bool {
 	}
 	_, known := l.DataCentres.systems[l.Places.Network(addr).Number]
 	return known
+}
+
+// KnowsDataCentres reports whether any address could be found to be in a data centre.
+func (l *Lists) KnowsDataCentres() bool {
+	if added := l.DataCentres.added.Load(); added != nil && len(*added) > 0 {
+		return true
+	}
+	return len(l.DataCentres.systems) > 0 && slices.ContainsFunc(l.Places.Files(), func(f geo.File) bool { return f.Networks })
 }
 
 // readNetworks reads a network or an address a line.
