@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,7 +101,8 @@ func apacheModules(names ...string) string {
 func TestDocumentedProxies(t *testing.T) {
 	dir := t.TempDir()
 	mustFootfall(t, nil, "site", "add", "example.org", "--data", dir)
-	s := start(t, "serve", dir, "--trusted-proxy", "127.0.0.1", "--base-url", "https://stats.example.org")
+	s := start(t, "serve", dir, "--trusted-proxy", "127.0.0.1", "--base-url", "https://stats.example.org",
+		"--script-path", "/assets/site.js", "--event-path", "/assets/site")
 	for _, p := range proxyServers {
 		t.Run(p.name, func(t *testing.T) {
 			program := ""
@@ -230,7 +232,11 @@ func countsVisitors(t *testing.T, visit visitorDo, events string) {
 func passesScript(t *testing.T, visit visitorDo, at, direct string) {
 	t.Helper()
 	script := visit("GET", at, "")
-	res, err := http.Get(direct + "/js/script.js")
+	where, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get(direct + where.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
