@@ -146,7 +146,7 @@ func TestDocumentedProxies(t *testing.T) {
 func TestDocumentedFunctions(t *testing.T) {
 	dir := t.TempDir()
 	mustFootfall(t, nil, "site", "add", "example.org", "--data", dir)
-	token := strings.TrimSpace(mustFootfall(t, nil, "token", "add", "--name", "relay", "--scope", "send", "--data", dir))
+	token := strings.TrimSpace(mustFootfall(t, nil, "token", "add", "--name", "relay", "--scope", "proxy", "--data", dir))
 	s := start(t, "serve", dir, "--trusted-proxy", "none", "--base-url", "https://stats.example.org")
 	for _, name := range []string{"worker", "netlify", "vercel"} {
 		t.Run(name, func(t *testing.T) {
