@@ -10,6 +10,15 @@ export interface Site {
   created: string;
   /** Zones that are to come into force, each with its first day. */
   timezone_changes?: { timezone: string; first_day: string }[];
+  script: ScriptSettings & { id: string };
+}
+
+/** What a site's own script does beside counting pageviews. */
+export interface ScriptSettings {
+  outbound_links: boolean;
+  file_downloads: boolean;
+  form_submissions: boolean;
+  hash: boolean;
 }
 
 export interface AppState {
@@ -21,6 +30,8 @@ export interface AppState {
   add: boolean;
   user: { email: string } | null;
   sites: Site[];
+  /** Where the operator serves the tracking script besides. */
+  script_path?: string;
 }
 
 export interface Status {
@@ -210,6 +221,7 @@ export const setup = (token: string, email: string, password: string): Promise<A
 export const login = (email: string, password: string): Promise<unknown> => call("POST", "login", { email, password });
 export const logout = (): Promise<unknown> => call("POST", "logout", {});
 export const addSite = (domain: string, timezone: string): Promise<Site> => call("POST", "sites", { domain, timezone });
+export const changeScript = (domain: string, script: Partial<ScriptSettings>): Promise<Site> => call("PUT", "sites/" + encodeURIComponent(domain), { script });
 export const getStatus = (domain: string): Promise<Status> => call("GET", at(domain, "status"));
 export const getCurrent = async (domain: string): Promise<number> => (await call<{ visitors: number }>("GET", at(domain, "current"))).visitors;
 export const getFiltered = (domain: string, from: string, to: string): Promise<Left> => call("GET", at(domain, `filtered?from=${from}&to=${to}`));

@@ -47,6 +47,7 @@ func testFirstRun(t *testing.T, c *chromium) {
 	t.Run("official package", func(t *testing.T) { testOfficialPackage(t, owner.in(t), c.person(t), s, zone) })
 	t.Run("single page", func(t *testing.T) { testSinglePage(t, owner.in(t), c.person(t), s, zone, snippet) })
 	t.Run("login", func(t *testing.T) { testLogin(owner.in(t), s) })
+	t.Run("own script", func(t *testing.T) { testOwnScript(t, owner.in(t), c.person(t), s) })
 	owner.quiet(s.URL)
 }
 

@@ -5,15 +5,11 @@ import type { Site } from "../api.ts";
 import { fullNumber } from "../format.ts";
 import { follow, go, sitePath } from "../router.ts";
 import { loadStatus, status } from "../session.ts";
-import { CopyBox } from "./copy.tsx";
 import { Check } from "./icons.tsx";
+import { Script } from "./script.tsx";
 import { loadSystem, system } from "./system.tsx";
 
 const pollMs = 2000;
-
-export function snippetOf(domain: string): string {
-  return `<script defer data-domain="${domain}" src="${location.origin}/js/script.js"></script>`;
-}
 
 export function Install({ site }: { site: Site }) {
   const counted = (status.value?.events ?? 0) > 0;
@@ -23,8 +19,7 @@ export function Install({ site }: { site: Site }) {
       <ol class="steps">
         <li>
           <h2>Put this line into every page, inside <code>&lt;head&gt;</code></h2>
-          <CopyBox text={snippetOf(site.domain)} testid="snippet" />
-          <p class="hint">No cookies, nothing kept on the visitor's device. Works with the official Plausible npm package too: point it at <code>{location.origin}/api/event</code>.</p>
+          <Script site={site} />
         </li>
         <li>
           <h2>Open your site in a browser</h2>
