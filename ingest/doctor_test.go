@@ -11,13 +11,14 @@ import (
 
 	"footfall/ingest"
 	"footfall/storage"
+	"footfall/storage/account"
 	"footfall/storage/verb"
 )
 
 // The doctor over a real store: sites that count nothing, and one that counts the pages of others.
 func TestDoctorLooksAtSites(t *testing.T) {
 	ctx, now := context.Background(), time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
+	counted, clock := account.Site{}, func() time.Time { return now }
 	store, err := storage.Open(ctx, storage.Config{Dir: t.TempDir(), Create: true, Now: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -38,8 +39,10 @@ func TestDoctorLooksAtSites(t *testing.T) {
 	}
 	run(verb.ExitPartial, "there is no site yet", "unknown  server", "--key-file")
 	for _, domain := range []string{"example.com", "quiet.example"} {
-		if _, err := store.AddSite(ctx, domain, "Etc/UTC"); err != nil {
+		if site, err := store.AddSite(ctx, domain, "Etc/UTC"); err != nil {
 			t.Fatal(err)
+		} else if domain == "example.com" {
+			counted = site
 		}
 	}
 	h, err := ingest.New(ingest.Config{Store: store, Trusted: netip.MustParsePrefix("127.0.0.0/8").Contains, Now: clock})
@@ -54,6 +57,10 @@ func TestDoctorLooksAtSites(t *testing.T) {
 		}
 	}
 	run(verb.ExitPartial, "40 % of the pageviews that example.com counted in 7 days are of pages elsewhere: examplexcom.example, stolen.example.net")
+	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleHost, Value: "*.example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	run(verb.ExitPartial, "2 sites count visits to pages of their own")
 	now = now.Add(5 * 24 * time.Hour)
 	run(verb.ExitPartial, "example.com had its last visit on 2026-11-20", "quiet.example never had a visit")
 	now = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -148,7 +148,7 @@ func examineSite(c *Context, site account.Site) []Finding {
 		return []Finding{{Warning, "sites", site.Domain + " never had a visit", snippet}}
 	case ok && last+quietDays < today:
 		return []Finding{{Warning, "sites", fmt.Sprintf("%s had its last visit on %s", site.Domain, last), snippet}}
-	case !ok:
+	case !ok, c.Store.Accounts().Rules(site.ID).One(account.RuleHost).ID != 0: // who has said which hosts count has looked
 		return nil
 	}
 	answer, err := c.Store.Query(c.Context, query.Query{Site: site.ID, Range: query.Days(today-foreignDays+1, today, calendar),
@@ -172,7 +172,7 @@ func examineSite(c *Context, site account.Site) []Finding {
 		return nil
 	}
 	return []Finding{{Warning, "sites", fmt.Sprintf("%.0f %% of the pageviews that %s counted in %d days are of pages elsewhere: %s", 100*foreign/all, site.Domain, foreignDays, strings.Join(named, ", ")),
-		"if they are not yours, count only pages of the hosts that are: the site's rules, allowed hostnames"}}
+		fmt.Sprintf("if they are not yours, count only the hosts that are: `footfall shield add --site %[1]s --only-host %[1]s --only-host '*.%[1]s'`", site.Domain)}}
 }
 
 // ownHost reports whether a page of a host belongs to a site: that of its domain, or below it.
