@@ -28,7 +28,7 @@ INPUTS      := $(shell find assets \( -name node_modules -o -name dist \) -prune
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help assets build run tools test e2e race lint soak bench bench-compare fuzz clean chromium strace nginx
+.PHONY: help assets build run tools test e2e race lint soak bench bench-compare fuzz clean chromium strace slowhttptest nginx
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,11 +52,11 @@ run: build ## build and serve the demo (DEMO='--data DIR --listen HOST:PORT')
 
 tools: $(SERVERS) ## install the S3 servers that tests talk to into .tools (some minutes, once)
 
-test: assets chromium strace nginx tools ## run every test, the browser's too
+test: assets chromium strace slowhttptest nginx tools ## run every test, the browser's too
 	cd assets && npm test --silent
 	$(GO) test -vet=off -timeout 11m ./...
 
-e2e: assets chromium strace nginx tools ## run only the tests that drive the built binary
+e2e: assets chromium strace slowhttptest nginx tools ## run only the tests that drive the built binary
 	$(GO) test -vet=off -count=1 -timeout 11m ./dashboard/e2e
 
 soak: assets strace tools ## run the fault tests in their long form, see docs/testing.md (SOAK=3: three times; SOAK=8h: for that long)
@@ -114,13 +114,13 @@ chromium:
 		echo "make: the browser tests need Chromium: install the package chromium (one of: $(CHROMIUM)) and run make again" >&2; exit 1; \
 	fi
 
-# Some fault tests have strace fail system calls. They are skipped where there is none.
-strace:
-	@command -v strace >/dev/null && exit 0; \
+# Some fault tests have strace fail system calls, and one has slowhttptest attack the server. They are skipped where there is none.
+strace slowhttptest:
+	@command -v $@ >/dev/null && exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends strace; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $@; \
 	else \
-		echo "make: without strace some fault tests are skipped: install the package strace to run them" >&2; \
+		echo "make: without $@ some tests are skipped: install the package $@ to run them" >&2; \
 	fi
 
 # The configurations in docs/ run in nginx, and in Caddy, Apache and HAProxy where these are installed. nginx is only unpacked: installed, it would start.

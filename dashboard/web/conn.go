@@ -22,6 +22,7 @@ type conn struct {
 	busy bool         // net/http has a request under way, and reads to see whether its peer is still there
 
 	waits atomic.Int64 // since when the peer is waited for, in Unix nanoseconds; 0 while the next step is ours
+	heard atomic.Bool  // a request was answered
 
 	space []byte // of held
 	held  []byte // read and not passed on
@@ -164,6 +165,7 @@ func (c *conn) answer(f frame) (done bool, err error) {
 	c.drop(size)
 	now := time.Now()
 	c.waits.Store(now.UnixNano())
+	c.heard.Store(true)
 	if c.readBy.Sub(now) < idleTimeout/2 { // not each time
 		err = c.SetReadDeadline(now.Add(idleTimeout))
 	}
@@ -229,6 +231,7 @@ func note(c net.Conn, state http.ConnState) {
 	at := c.(*conn)
 	at.busy = state == http.StateActive
 	if state == http.StateIdle {
+		at.heard.Store(true)
 		at.waiting()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -189,6 +190,7 @@ func TestStopGivesUp(t *testing.T) {
 		c := dial()
 		_, _ = io.WriteString(c, "POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
 		go io.Copy(io.Discard, c)
+		synctest.Wait() // until it is under way
 	})
 	if !errors.Is(gaveUp, context.Canceled) {
 		t.Errorf("the request ended with %v, after %v", gaveUp, time.Since(began))

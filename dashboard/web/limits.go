@@ -18,9 +18,15 @@ const (
 	readSize       = 4 << 10               // of the buffer of a connection: holds nearly every head, and most events whole
 	unclearShown   = 4                     // bytes of an unclear head: from so many on, net/http answers and does not just hang up
 
-	maxConns        = 2048          // about 40 MiB when all are busy: fits a server of 512 MiB
-	maxConnsAddress = 512           // of one address or IPv6 /64, proxies aside: a school or office behind one address fits
-	cutAtOnce       = maxConns / 32 // so that a flood does not make us look through all connections for each new one
+	maxConns        = 2048 // about 40 MiB when all are busy: fits a server of 512 MiB
+	maxConnsAddress = 512  // of one address or IPv6 /64, proxies aside: a school or office behind one address fits
+
+	// When all places are taken, up to cutAtOnce connections go that have let us wait for more than patience: so that a flood does not make us look
+	// through all of them for each new one. Else up to cutIdle go that were answered, or we look again after lookAgain.
+	cutAtOnce = maxConns / 32
+	cutIdle   = 8
+	patience  = time.Second
+	lookAgain = 10 * time.Millisecond
 
 	drainTimeout = 10 * time.Second // for requests under way when the server stops
 

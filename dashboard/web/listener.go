@@ -6,11 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // listener caps the connections of each address, and of all. At the first cap a new one is closed: one stranger must not make others
-// wait. At the second it takes the place of those that have let us wait the longest, idle ones among them, from the addresses that have the most: however many
-// strangers hold on to connections, who comes with a request is served.
+// wait. At the second it takes the place of one that lets us wait: of those that have for long, from the addresses that have the most, or of one that is
+// idle since an answer. So who comes is served once, however many strangers hold on to connections or send one request after the other.
 type listener struct {
 	net.Listener
 	events *events
@@ -29,7 +30,7 @@ func newListener(l net.Listener, events *events, exempt func(netip.Addr) bool) *
 	return out
 }
 
-// Accept waits while all places are taken by requests under way.
+// Accept waits while all places are taken by requests under way, and by those that have only just come.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -65,10 +66,12 @@ func (l *listener) enter(c *conn, key netip.Prefix) (ok bool, late []*conn, err 
 		return false, nil, nil
 	}
 	for len(l.conns) >= maxConns && !l.closed {
-		if late = l.lateLocked(); len(late) > 0 {
+		if late = l.lateLocked(time.Now()); len(late) > 0 {
 			break
 		}
+		again := time.AfterFunc(lookAgain, l.room.Broadcast)
 		l.room.Wait()
+		again.Stop()
 	}
 	if l.closed {
 		return false, nil, net.ErrClosed
@@ -81,20 +84,30 @@ func (l *listener) enter(c *conn, key netip.Prefix) (ok bool, late []*conn, err 
 }
 
 // lateLocked takes the places of some connections whose peer is waited for.
-func (l *listener) lateLocked() (late []*conn) {
+func (l *listener) lateLocked(now time.Time) (late []*conn) {
 	type waiting struct {
 		*conn
-		since int64
+		since time.Time
 		like  int // connections from the same address
 	}
-	var list []waiting
+	var long, idle []waiting
 	for c, key := range l.conns {
-		if since := c.waits.Load(); since != 0 {
-			list = append(list, waiting{c, since, l.from[key]})
+		since := c.waits.Load()
+		if since == 0 {
+			continue
+		}
+		if w := (waiting{c, time.Unix(0, since), l.from[key]}); now.Sub(w.since) > patience {
+			long = append(long, w)
+		} else if c.heard.Load() {
+			idle = append(idle, w)
 		}
 	}
-	slices.SortFunc(list, func(a, b waiting) int { return cmp.Or(cmp.Compare(b.like, a.like), cmp.Compare(a.since, b.since)) })
-	for _, w := range list[:min(len(list), cutAtOnce)] {
+	list, most := long, cutAtOnce
+	if len(long) == 0 {
+		list, most = idle, cutIdle
+	}
+	slices.SortFunc(list, func(a, b waiting) int { return cmp.Or(cmp.Compare(b.like, a.like), a.since.Compare(b.since)) })
+	for _, w := range list[:min(len(list), most)] {
 		l.leaveLocked(w.conn)
 		late = append(late, w.conn)
 	}

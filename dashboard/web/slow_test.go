@@ -193,6 +193,7 @@ func TestNewcomersAreServed(t *testing.T) {
 			busy = append(busy, dial(3+i/256, i%256, wait))
 		}
 		synctest.Wait()
+		time.Sleep(2 * time.Second)
 		newcomer := dial(99, 1, "GET /api/system/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if b, err := io.ReadAll(newcomer); !strings.HasSuffix(string(b), `{"ok":true}`) {
 			t.Errorf("who comes is not served: %q, %v", b, err)
