@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -34,7 +35,8 @@ func (h *Handler) examineAddresses() verb.Finding {
 		}
 		return "if a proxy of yours is there, start with " + h.trusting(network)
 	}
-	all := i.Private == i.Events && i.Addresses <= fewAddresses
+	few := i.Private < i.Events || i.Addresses <= fewAddresses // private addresses, if they are more, are people
+	all := i.Private == i.Events && few
 	switch {
 	case i.Events < enoughEvents:
 		return verb.Finding{Level: verb.Unknown, About: addresses, Text: fmt.Sprintf("%d events in the last hours are too few to tell whether they come from visitors", i.Events)}
@@ -42,9 +44,10 @@ func (h *Handler) examineAddresses() verb.Finding {
 		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.IgnoredFrom),
 			Text: fmt.Sprintf("%d of the last %d events came with an X-Forwarded-For that is ignored, since %s is no trusted proxy: many visitors are counted as one, in the wrong country",
 				i.Ignored, i.Events, placeName(i.IgnoredFrom))}
-	case all && i.Silent == i.Events:
+	case few && 10*i.Silent >= 9*i.Events:
 		return verb.Finding{Level: verb.Problem, About: addresses, Mend: "let the proxy send X-Forwarded-For: docs/proxies.md",
-			Text: fmt.Sprintf("the last %d events all come from %s, a trusted proxy that does not say whom it speaks for: all visitors are counted as one, without a country", i.Events, placeName(i.PrivateIn))}
+			Text: fmt.Sprintf("the last %d events come from %s, a trusted proxy that does not say whom it speaks for: all visitors are counted as one, in the wrong country or in none",
+				i.Events, placeName(cmp.Or(i.PrivateIn, i.KnownAs)))}
 	case all:
 		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.PrivateIn),
 			Text: fmt.Sprintf("the last %d events all come from %s: all visitors are counted as one, without a country", i.Events, placeName(i.PrivateIn))}
@@ -55,7 +58,11 @@ func (h *Handler) examineAddresses() verb.Finding {
 		return verb.Finding{Level: verb.Warning, About: addresses, Mend: "if a proxy of yours has it, name it: --trusted-proxy, see docs/proxies.md; if all are in one office, all is well",
 			Text: fmt.Sprintf("the last %d events all come from one address, with different browsers", i.Events)}
 	}
-	return verb.Finding{Level: verb.Fine, About: addresses, Text: fmt.Sprintf("the last %d events come from different places", i.Events)}
+	text := fmt.Sprintf("the last %d events come from different places", i.Events)
+	if i.Ignored > 0 {
+		text += fmt.Sprintf("; %d brought an X-Forwarded-For that is ignored, since who sent them is no trusted proxy", i.Ignored)
+	}
+	return verb.Finding{Level: verb.Fine, About: addresses, Text: text}
 }
 
 // placeName names a network for a person.
@@ -87,9 +94,9 @@ func (h *Handler) examineUnknown() verb.Finding {
 }
 
 // note takes notice of how the address of an event that counts was found. Pages of this machine or of a local network are for those who make them:
-// they tell nothing about how visitors reach the server. Nor does a program that has a token and speaks for itself.
+// they tell nothing about how visitors reach the server. Nor does a program that speaks for itself.
 func (h *Handler) note(from *sender, host string) {
-	if localHost(host) || from.vouched && !from.forwarded {
+	if localHost(host) || from.alone {
 		return
 	}
 	trusted := from.vouched || h.trusted != nil && h.trusted(from.peer.Unmap().WithZone(""))
