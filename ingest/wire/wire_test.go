@@ -342,6 +342,20 @@ func TestDecodeContentTypes(t *testing.T) {
 	}
 }
 
+// Text in another charset is not guessed: each byte that is no UTF-8 is shown as such, and the event counts.
+func TestDecodeNotUTF8(t *testing.T) {
+	for contentType, body := range map[string]string{
+		"text/plain; charset=iso-8859-1":                            "{\"n\":\"caf\xe9\",\"u\":\"https://x.org/\xe9\",\"p\":{\"\xe9\":\"\xe9\"}}",
+		"application/x-www-form-urlencoded; charset=iso-8859-1":     "n=caf%E9&u=https://x.org/\xe9&p[%E9]=%E9",
+		"multipart/form-data; boundary=b; charset=\"windows-1252\"": "--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\ncaf\xe9\r\n--b\r\nContent-Disposition: form-data; name=\"u\"\r\n\r\nhttps://x.org/\xe9\r\n--b\r\nContent-Disposition: form-data; name=\"p[\xe9]\"\r\n\r\n\xe9\r\n--b--\r\n",
+	} {
+		h, err := wire.Decode(contentType, []byte(body))
+		if err != nil || h.Event.Name != "caf\uFFFD" || h.Event.Pathname != "/\uFFFD" || !slices.Equal(h.Event.Props, props("\uFFFD", "\uFFFD")) {
+			t.Errorf("%s: got %+v, %v", contentType, h.Event, err)
+		}
+	}
+}
+
 // A form may send an object as JSON or in parts; of two names of one field the first counts, as in JSON.
 func TestDecodeFormObjects(t *testing.T) {
 	const form = "n=buy&u=https%3A%2F%2Fx.org%2F&d=x.org&"
