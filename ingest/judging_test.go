@@ -234,7 +234,7 @@ func TestRulesThatDoNothing(t *testing.T) {
 		t.Errorf("without a rule it says %q", said)
 	}
 	s.add(account.RuleDataCentre, "on", account.ModeWatch)
-	if said := rules(s); said != "rules about data centres of 1 sites do nothing: no network of one is known here" {
+	if said := rules(s); said != "the rule about data centres does nothing (sites: 1): no network of one is known here" {
 		t.Errorf("it says %q", said)
 	}
 	list := filepath.Join(t.TempDir(), "datacentres.txt")

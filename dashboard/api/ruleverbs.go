@@ -127,6 +127,9 @@ func (v *ShieldSet) Run(c *verb.Context) error {
 			return shieldError("change rule", err)
 		}
 		answers = append(answers, describeRule(r, nil))
+		if r.Kind == account.RuleDataCentre && r.Mode != account.ModeOff {
+			noteRules(c)
+		}
 	}
 	if v.Rule != 0 {
 		r, err := book.ChangeRule(c.Context, site.ID, v.Rule, func(r *account.Rule) {
@@ -150,6 +153,17 @@ func (v *ShieldSet) Run(c *verb.Context) error {
 		fmt.Fprintf(c.Out, "rule %d: %s\n", a.ID, a.sentence())
 	}
 	return nil
+}
+
+// noteRules says where rules can do nothing, as far as a running server knows.
+func noteRules(c *verb.Context) {
+	for _, room := range c.Rooms {
+		for _, f := range room.Examine(c) {
+			if f.About == "rules" && f.Level != verb.Fine {
+				fmt.Fprintf(c.Err, "note: %s: %s\n", f.Text, f.Mend)
+			}
+		}
+	}
 }
 
 // switches returns the rules that are to be, of the kinds of which a site has one.

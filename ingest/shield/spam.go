@@ -10,15 +10,18 @@ import (
 
 // Spam knows hosts that fake visits name as where they come from, so that somebody looks there. It is safe for concurrent use.
 type Spam struct {
-	built map[string]struct{}
-	added atomic.Pointer[map[string]struct{}] // of the operator's file
+	built hosts
+	added atomic.Pointer[hosts] // of the operator's file
 }
+
+// hosts are hosts by their last two labels, so that one look-up tells that a host is none of them, nor below one.
+type hosts map[string][]string
 
 const spamHeader = "footfall-spam 1"
 
 // NewSpam reads data/spam.txt among the built assets; nil is an empty list.
 func NewSpam(data []byte) (*Spam, error) {
-	s := &Spam{built: map[string]struct{}{}}
+	s := &Spam{built: hosts{}}
 	if data == nil {
 		return s, nil
 	}
@@ -34,16 +37,34 @@ func NewSpam(data []byte) (*Spam, error) {
 }
 
 // readHosts reads a host a line.
-func readHosts(data []byte) (map[string]struct{}, error) {
-	hosts := map[string]struct{}{}
-	return hosts, eachLine(data, func(line string) error {
+func readHosts(data []byte) (hosts, error) {
+	all := hosts{}
+	return all, eachLine(data, func(line string) error {
 		host := strings.TrimPrefix(strings.ToLower(line), "www.")
 		if len(host) > maxHost || !strings.Contains(host, ".") || strings.ContainsAny(host, "/:*@ \t") {
 			return errors.New("it is no host; write it like spam.example")
 		}
-		hosts[host] = struct{}{}
+		end := lastLabels(host)
+		all[end] = append(all[end], host)
 		return nil
 	})
+}
+
+// has reports whether a host, or one above it, is among them. end is its last two labels.
+func (all hosts) has(host, end string) bool {
+	for _, one := range all[end] {
+		if above := len(host) - len(one); above == 0 && host == one || above > 0 && host[above-1] == '.' && host[above:] == one {
+			return true
+		}
+	}
+	return false
+}
+
+func lastLabels(host string) string {
+	if last := strings.LastIndexByte(host, '.'); last > 0 {
+		return host[strings.LastIndexByte(host[:last], '.')+1:]
+	}
+	return host
 }
 
 // Has reports whether a referrer names one of the hosts, or a host under one. A page of the site itself is none.
@@ -53,38 +74,40 @@ func (s *Spam) Has(referrer, own string) bool {
 		return false
 	}
 	host = lower(host)
-	added := s.added.Load()
-	for {
-		if _, ok := s.built[host]; ok {
-			return true
-		}
-		if added != nil {
-			if _, ok := (*added)[host]; ok {
-				return true
-			}
-		}
-		_, parent, more := strings.Cut(host, ".")
-		if !more {
-			return false
-		}
-		host = parent
+	end := lastLabels(host)
+	if s.built.has(host, end) {
+		return true
 	}
+	added := s.added.Load()
+	return added != nil && added.has(host, end)
 }
 
 // hostOf returns the host of an address, without "www.", "" if there is none. It follows browsers, for which a backslash ends a host too.
 func hostOf(address string) string {
-	_, rest, ok := strings.Cut(address, "://")
-	if !ok {
+	begin := strings.Index(address, "://") + 3
+	if begin < 3 {
 		return ""
 	}
-	if i := strings.IndexAny(rest, `/?#\`); i >= 0 {
-		rest = rest[:i]
+	port, i := -1, begin
+loop:
+	for ; i < len(address); i++ {
+		switch address[i] {
+		case '/', '?', '#', '\\':
+			break loop
+		case '@':
+			begin, port = i+1, -1
+		case ':':
+			if port < 0 {
+				port = i
+			}
+		}
 	}
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	rest, _, _ = strings.Cut(rest, ":")
-	rest = strings.TrimSuffix(rest, ".")
-	if len(rest) > 4 && strings.EqualFold(rest[:4], "www.") {
-		rest = rest[4:]
+	if port >= 0 {
+		i = port
 	}
-	return rest
+	host := strings.TrimSuffix(address[begin:i], ".")
+	if len(host) > 4 && strings.EqualFold(host[:4], "www.") {
+		host = host[4:]
+	}
+	return host
 }
