@@ -55,6 +55,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("snapshots", func(t *testing.T) { testSnapshotNotice(t, c) })
 	t.Run("counting", func(t *testing.T) { testCounting(t, c) })
 	t.Run("packages", func(t *testing.T) { testPackages(t, c) })
+	t.Run("next-plausible", func(t *testing.T) { testNext(t, c) })
 }
 
 // startAside is start, in parallel to what follows; the function it returns waits for the server.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -26,14 +27,35 @@ type stall struct {
 	site string
 }
 
-// stall opens a site. In head, which goes into every page, {site} stands for its domain and {server} for the server's address.
+// stall opens a site. head goes into every page, filled in.
 func (m *market) stall(t *testing.T, site, head string) *stall {
 	t.Helper()
 	mustFootfall(t, nil, "site", "add", site, "--timezone", m.zone, "--data", m.s.Dir)
 	w := newWebsite(t, "package.html")
 	w.bundle = m.bundle
-	w.head = strings.NewReplacer("{site}", site, "{server}", m.s.URL).Replace(head)
-	return &stall{w, m.c.person(t), m.s, site}
+	s := &stall{w, m.c.person(t), m.s, site}
+	w.head = s.fillIn(head)
+	return s
+}
+
+// fillIn puts the site's domain for {site}, the server's address for {server}, and the name of the site's own script for {script}.
+func (s *stall) fillIn(text string) string {
+	s.t.Helper()
+	if strings.Contains(text, "{script}") {
+		text = strings.ReplaceAll(text, "{script}", s.script())
+	}
+	return strings.NewReplacer("{site}", s.site, "{server}", s.s.URL).Replace(text)
+}
+
+// script is the name of the site's own script, which is told to do no more than each does.
+func (s *stall) script() string {
+	s.t.Helper()
+	var site struct{ Script struct{ ID string } }
+	out := mustFootfall(s.t, nil, "site", "set", s.site, "--script", "none", "--json", "--data", s.s.Dir)
+	if err := json.Unmarshal([]byte(out), &site); err != nil || site.Script.ID == "" {
+		s.t.Fatalf("no script of %s: %v in %s", s.site, err, out)
+	}
+	return site.Script.ID
 }
 
 func (s *stall) visit(path string) { s.open(s.origin(s.site) + path) }
