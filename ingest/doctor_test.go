@@ -57,10 +57,26 @@ func TestDoctorLooksAtSites(t *testing.T) {
 		}
 	}
 	run(verb.ExitPartial, "40 % of the pageviews that example.com counted in 7 days are of pages elsewhere: examplexcom.example, stolen.example.net")
-	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleHost, Value: "*.example.com"}); err != nil {
+	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleHost, Value: "example.com"}); err != nil {
 		t.Fatal(err)
 	}
 	run(verb.ExitPartial, "2 sites count visits to pages of their own")
+	// All from one place: who is dropped for that tells of it too.
+	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleAddressRate, Value: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	h.ForgetAddresses()
+	dropped := 0
+	for range 12 {
+		r, rec := request(pageview), httptest.NewRecorder()
+		r.Header.Del("X-Forwarded-For")
+		if h.ServeHTTP(rec, r); rec.Header().Get("X-Plausible-Dropped") != "" {
+			dropped++
+		}
+	}
+	if f := h.ExamineAddresses(nil)[0]; dropped == 0 || f.Level != verb.Problem || !strings.Contains(f.Text, "the last 12 events come from") {
+		t.Errorf("%d dropped: got %+v", dropped, f)
+	}
 	now = now.Add(5 * 24 * time.Hour)
 	run(verb.ExitPartial, "example.com had its last visit on 2026-11-20", "quiet.example never had a visit")
 	now = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)

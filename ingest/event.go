@@ -96,9 +96,11 @@ func (h *Handler) countAll(ctx context.Context, hit *wire.Hit, from *sender) (dr
 		waiting [4]storage.Commit // more than one site a request is rare
 		placed  = waiting[:0]
 		failed  error
+		told    bool // something of the sender's address, whether it counts or not
 	)
 	for _, domain := range hit.Domains {
 		p, reason, err := h.count(hit, from, domain)
+		told = told || err == nil && tellsAddress(reason)
 		switch {
 		case err != nil:
 			failed = err
@@ -118,7 +120,7 @@ func (h *Handler) countAll(ctx context.Context, hit *wire.Hit, from *sender) (dr
 		stored++
 	}
 	h.counters.accepted.Add(int64(stored))
-	if stored > 0 {
+	if told {
 		h.note(from, hit.Event.Hostname)
 	}
 	switch {

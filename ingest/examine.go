@@ -103,6 +103,16 @@ func (h *Handler) note(from *sender, host string) {
 	h.census.Note(&visitor.Sighting{Peer: from.peer, Taken: from.addr, Trusted: trusted, Forwarded: from.forwarded, UserAgent: from.userAgent}, h.clock.newest.Load())
 }
 
+// tellsAddress reports whether an event with this reason not to be counted, or none, is a visitor's for all that is known but the address: if that is a
+// proxy's, it may be why the event is dropped.
+func tellsAddress(reason shield.Reason) bool {
+	switch reason {
+	case "", shield.DataCentre, shield.Throttle, shield.BlockedAddress, shield.BlockedCountry:
+		return true
+	}
+	return false
+}
+
 // localHost reports whether pages of a host can only be seen near it.
 func localHost(host string) bool {
 	if host == "" || host == "localhost" || strings.HasPrefix(host, "[") {
