@@ -431,6 +431,8 @@ func canaryDashboard(t *testing.T, url string) []byte {
 	}
 	call("POST", "/api/app/login", fmt.Sprintf(`{"email":%q,"password":%q}`, canaryEmail, canaryPassword))
 	call("GET", "/api/app/state", "")
+	call("GET", "/api/app/system", "")
+	call("GET", "/api/app/doctor", "")
 	for _, site := range canarySites {
 		base := "/api/app/sites/" + site
 		call("GET", base+"/status", "")
@@ -438,7 +440,7 @@ func canaryDashboard(t *testing.T, url string) []byte {
 		call("GET", base+"/filtered?from=2026-01-01&to=2036-01-01", "")
 		call("POST", base+"/query", `{"queries":[{"metrics":["visitors"],"dimensions":["event:page"],"date_range":"all"}]}`)
 	}
-	if !bytes.Contains(all, []byte("control-path-Nf8a")) || !bytes.Contains(all, []byte("reason")) {
+	if !bytes.Contains(all, []byte("control-path-Nf8a")) || !bytes.Contains(all, []byte("reason")) || !bytes.Contains(all, []byte("addresses")) {
 		t.Errorf("the answers lack what they should hold: %s", all)
 	}
 	return all
