@@ -3,6 +3,7 @@ package shield_test
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -121,4 +122,44 @@ func TestIgnoreToken(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", query, got, want)
 		}
 	}
+}
+
+// TestListsThatChange changes a list that is watched: what is wrong leaves the former content in use, and is said once, without what stands there.
+func TestListsThatChange(t *testing.T) {
+	lists, said := mustLists(t), &strings.Builder{}
+	log := slog.New(slog.NewTextHandler(said, nil))
+	path := mustFile(t, "192.0.2.0/24\n")
+	w, err := shield.NewWatcher(lists, shield.Files{DataCentres: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(what, old, young string, notes int) {
+		t.Helper()
+		said.Reset()
+		w.Look(log)
+		w.Look(log)
+		if old != "" && lists.InDataCentre(netip.MustParseAddr(old)) || !lists.InDataCentre(netip.MustParseAddr(young)) {
+			t.Errorf("%s: what is in use is not what should be", what)
+		}
+		if got := strings.Count(said.String(), "\n"); got != notes || strings.Contains(said.String(), "198.51.100") {
+			t.Errorf("%s: the log says\n%s", what, said)
+		}
+	}
+	change := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look("nothing", "198.51.100.1", "192.0.2.1", 0)
+	change("192.0.2.0/24\n198.51.100.0/33\n")
+	look("a wrong line", "198.51.100.1", "192.0.2.1", 1)
+	change("198.51.100.0/24 # instead\n")
+	look("a change", "192.0.2.1", "198.51.100.1", 1)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	look("it is gone", "192.0.2.1", "198.51.100.1", 1)
+	change("192.0.2.0/24\n203.0.113.0/24\n")
+	look("it is back", "198.51.100.1", "192.0.2.1", 1)
 }
