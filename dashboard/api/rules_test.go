@@ -44,6 +44,9 @@ func TestShieldVerbs(t *testing.T) {
 		{"try a page", &api.ShieldTry{Site: site, RuleAbout: page("/pri*"), Hours: 72}, "page /pri*: would have dropped 2 of 7 events since 2026-05-17T10:30:15Z\n  2  /pricing\n", 0, ""},
 		{"try an address", &api.ShieldTry{Site: site, RuleAbout: api.RuleAbout{BlockAddress: []string{"192.0.2.7", "192.0.2.8"}}, Hours: 72},
 			"address 192.0.2.7: rule 1 has dropped 3 events since 2026-05-17\naddress 192.0.2.8: What this rule looks at is not stored, so it cannot be tried on what is over. Add it in watch mode: it drops nothing then, and counts what it would have dropped.\n", 0, ""},
+		{"try a rate", &api.ShieldTry{Site: site, AddressRate: "60", SiteRate: "7", Hours: 72}, "more than 7 events a minute: rule 5 has dropped 0 events since 2026-05-17\n" +
+			"more than 60 events a minute of one address: rule 6 would have dropped 0 events since 2026-05-17\n", 0, ""},
+		{"try nothing", &api.ShieldTry{Site: site, Hours: 72}, "", verb.ExitUsage, "--block-page"},
 		{"try too much", &api.ShieldTry{Site: site, RuleAbout: page("/"), Hours: 9000}, "", verb.ExitUsage, "1 to 8784 hours"},
 		{"list", &api.ShieldList{Site: site}, `rule  mode   about                                        30 days  note
 1     drop   address 192.0.2.7                            3        staff

@@ -24,6 +24,10 @@ type RuleAbout struct {
 	OnlyHost     []string `sep:"none" placeholder:"HOST" help:"Count only pages on this host, such as example.org or '*.example.org', and on others named so."`
 }
 
+func (v *RuleAbout) empty() bool {
+	return len(v.BlockAddress)+len(v.BlockCountry)+len(v.BlockPage)+len(v.OnlyHost) == 0
+}
+
 // rules returns what is named, in the order in which it is listed.
 func (v *RuleAbout) rules() (list []account.Rule, err error) {
 	for _, some := range []struct {
@@ -37,7 +41,7 @@ func (v *RuleAbout) rules() (list []account.Rule, err error) {
 			list = append(list, account.Rule{Kind: some.kind, Value: value})
 		}
 	}
-	if len(list) == 0 {
+	if v.empty() {
 		return nil, verb.Exit(verb.ExitUsage, errors.New("say what not to count: --block-address, --block-country or --block-page, or what alone to count: --only-host"))
 	}
 	return list, nil
@@ -283,13 +287,16 @@ func (a ruleAnswer) sentence() string {
 type ShieldTry struct {
 	Site string `required:"" help:"Domain of the site." placeholder:"DOMAIN"`
 	RuleAbout
-	Hours int `default:"24" help:"How many hours before now to look at."`
+	Datacentres bool   `help:"What the rule about data centres has seen."`
+	SiteRate    string `help:"What a rate of the site has seen." placeholder:"NUMBER"`
+	AddressRate string `help:"What a rate of addresses has seen." placeholder:"NUMBER"`
+	Hours       int    `default:"24" help:"How many hours before now to look at."`
 }
 
 // Help tells what can be tried.
 func (*ShieldTry) Help() string {
-	return "Tells how many of the events that were counted a rule would have dropped. Pages, hosts and countries are stored, so the answer is exact. Addresses are not: add a rule about them with " +
-		"--watch, and this tells what it has seen since."
+	return "Tells how many of the events that were counted a rule would have dropped. Pages, hosts and countries are stored, so the answer is exact. Addresses and rates are not: let a rule about " +
+		"them watch, and this tells what it has seen since."
 }
 
 // Run tries each rule alone.
@@ -298,7 +305,7 @@ func (v *ShieldTry) Run(c *verb.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := v.rules()
+	list, err := v.tried()
 	if err != nil {
 		return err
 	}
@@ -319,8 +326,26 @@ func (v *ShieldTry) Run(c *verb.Context) error {
 	return nil
 }
 
+// tried returns the rules that are named.
+func (v *ShieldTry) tried() (list []account.Rule, err error) {
+	for _, one := range []struct {
+		kind  account.RuleKind
+		value string
+		named bool
+	}{{account.RuleDataCentre, "", v.Datacentres}, {account.RuleSiteRate, v.SiteRate, v.SiteRate != ""}, {account.RuleAddressRate, v.AddressRate, v.AddressRate != ""}} {
+		if one.named {
+			list = append(list, account.Rule{Kind: one.kind, Value: one.value})
+		}
+	}
+	others, err := v.rules()
+	if err != nil && (len(list) == 0 || !v.RuleAbout.empty()) {
+		return nil, err
+	}
+	return append(others, list...), nil
+}
+
 func (t *tryAnswer) print(w io.Writer) {
-	what := ruleAnswer{Kind: t.Kind, Value: t.Value}.about()
+	what := ruleAnswer{ID: 1, Kind: t.Kind, Value: t.Value}.about()
 	if t.Known {
 		fmt.Fprintf(w, "%s: would have dropped %d of %s since %s\n", what, t.Would, many(t.Events, "event"), t.From.Format(time.RFC3339))
 		for _, v := range t.Top {

@@ -15,8 +15,6 @@ import (
 // rate is how far one event moves that time.
 type rate int64
 
-const burst = 60_000_000
-
 func newRate(perMinute int) rate { return rate(max(1, burst/int64(perMinute))) }
 
 // take returns the time after one more event, and whether the event is within the rate.
@@ -49,12 +47,6 @@ type senders struct {
 	seed  maphash.Seed
 	slots [1 << setBits * ways]atomic.Uint64 // 16 bits of the hash, then 48 of the time: nine years
 }
-
-const (
-	setBits  = 14
-	ways     = 4
-	timeBits = 48
-)
 
 func (s *senders) take(site schema.Site, addr netip.Addr, r rate, now int64) bool {
 	h := s.hash(site, addr)
