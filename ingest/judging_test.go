@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"footfall/assets"
 	"footfall/ingest"
 	"footfall/ingest/shield"
 	"footfall/storage"
@@ -243,5 +245,56 @@ func TestRulesThatDoNothing(t *testing.T) {
 	s.add(account.RuleDataCentre, "on", account.ModeWatch)
 	if said := rules(s); said != "" {
 		t.Errorf("with a list it says %q", said)
+	}
+}
+
+// asked counts what a hit makes storage look up.
+type asked struct {
+	*memory
+	rules, salts int
+}
+
+func (a *asked) Rules(schema.Site) *account.Rules { a.rules++; return nil }
+
+func (a *asked) Salt(site account.Site, d schema.Date) ([32]byte, error) {
+	a.salts++
+	return a.memory.Salt(site, d)
+}
+
+// TestUnknownSitesCostNothing holds that nothing is looked up for a site that is not set up here, and no salt is for what is dropped.
+func TestUnknownSitesCostNothing(t *testing.T) {
+	a := &asked{memory: newMemory(account.Site{Domain: "example.com", Timezone: "Etc/UTC"})}
+	h, err := ingest.NewWith(ingest.Config{Now: func() time.Time { return noon }}, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		domain, agent string
+		rules, salts  int
+	}{{"other.com", chrome, 0, 0}, {"example.com", "Googlebot/2.1", 1, 0}, {"example.com", chrome, 2, 1}} {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, request(fmt.Sprintf(`{"n":"pageview","u":"https://example.com/","d":%q}`, c.domain), "User-Agent", c.agent))
+		if rec.Code != http.StatusAccepted || a.rules != c.rules || a.salts != c.salts {
+			t.Errorf("%+v: status %d, %d looks at rules, %d salts", c, rec.Code, a.rules, a.salts)
+		}
+	}
+}
+
+// TestBuiltLists holds that the product's own lists are in it, and that nobody whom people come from is on them.
+func TestBuiltLists(t *testing.T) {
+	if _, err := fs.Stat(assets.Dist, "data/spam.txt"); err != nil {
+		t.Skip("built without assets, or with old ones: ", err)
+	}
+	lists, err := ingest.BuiltLists(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for referrer, want := range map[string]bool{
+		"https://semalt.com/project": true, "http://forum.topic123.darodar.com/": true, "https://www.google.com/": false, "https://news.ycombinator.com/item": false,
+		"https://t.co/x": false, "android-app://com.slack/": false,
+	} {
+		if got := lists.Spam.Has(referrer, "example.com"); got != want {
+			t.Errorf("%s: got %v", referrer, got)
+		}
 	}
 }

@@ -163,3 +163,41 @@ func TestListsThatChange(t *testing.T) {
 	change("192.0.2.0/24\n203.0.113.0/24\n")
 	look("it is back", "198.51.100.1", "192.0.2.1", 1)
 }
+
+// TestDataCentresByNumber reads a database of networks that says of the upper half of IPv4 that it is number 24940.
+func TestDataCentresByNumber(t *testing.T) {
+	lists := mustNumbered(t)
+	for addr, want := range map[string]bool{"192.0.2.1": true, "84.1.2.3": false, "2001:db8::1": false} {
+		if got := lists.InDataCentre(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: got %v", addr, got)
+		}
+	}
+	if lists.DataCentres, _ = shield.NewDataCentres([]byte("footfall-datacentres 1\n64500\tExample\n")); lists.InDataCentre(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("a network of another company is one of a data centre")
+	}
+	if mustLists(t).KnowsDataCentres() || !mustNumbered(t).KnowsDataCentres() {
+		t.Error("what is known is not known")
+	}
+}
+
+// mustNumbered returns lists with a database of networks, and a company in it.
+func mustNumbered(t testing.TB) *shield.Lists {
+	t.Helper()
+	lists := mustLists(t)
+	if _, err := lists.Places.Look("", "testdata/asn.mmdb"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if lists.DataCentres, err = shield.NewDataCentres([]byte("footfall-datacentres 1\n24940\tHetzner\n")); err != nil {
+		t.Fatal(err)
+	}
+	return lists
+}
+
+func BenchmarkInDataCentre(b *testing.B) {
+	lists, addr := mustNumbered(b), netip.MustParseAddr("192.0.2.1")
+	b.ReportAllocs()
+	for b.Loop() {
+		lists.InDataCentre(addr)
+	}
+}
