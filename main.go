@@ -526,6 +526,12 @@ func (r *rooms) doctor(snapshots *verb.Streaming) func(context.Context) []verb.F
 func (r *rooms) count() {
 	r.metrics.Counter("events_accepted_total", "Events on disk and acknowledged.", func() float64 { return float64(r.ingest.Snapshot().Accepted) })
 	r.metrics.Counter("events_refused_total", "Requests answered 503.", func() float64 { return float64(r.ingest.Snapshot().Refused) })
+	r.metrics.Gauge("addresses_wrong", "1 while visits seem to be counted for the address of a proxy: see footfall doctor.", func() float64 {
+		if r.ingest.AddressesWrong() {
+			return 1
+		}
+		return 0
+	})
 	r.metrics.Counters("events_dropped_total", "Events not counted, by reason.", "reason", func() map[string]float64 {
 		counts := map[string]float64{}
 		for reason, n := range r.ingest.Snapshot().Dropped {

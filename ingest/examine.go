@@ -22,6 +22,16 @@ func (h *Handler) ExamineAddresses(*verb.Context) []verb.Finding {
 	return []verb.Finding{h.examineAddresses()}
 }
 
+// AddressesWrong reports whether visits seem to be counted for the address of a proxy.
+func (h *Handler) AddressesWrong() bool { return h.examineAddresses().Level == verb.Problem }
+
+// warnOfAddresses says so in the log when it begins, for those who look nowhere else.
+func (h *Handler) warnOfAddresses() {
+	if wrong := h.AddressesWrong(); wrong != h.warned.Swap(wrong) && wrong {
+		h.log.Warn("visits are counted for the address of a proxy instead of those of visitors: `footfall doctor` says what mends it")
+	}
+}
+
 // ForgetAddresses begins to look anew at where events come from, since other proxies are trusted now.
 func (h *Handler) ForgetAddresses() { h.census.Forget() }
 

@@ -1,7 +1,9 @@
 package ingest_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -70,7 +72,8 @@ func TestExamineAddresses(t *testing.T) {
 				}
 				return ""
 			}
-			h, err := ingest.NewWith(ingest.Config{Trusted: func(a netip.Addr) bool {
+			var log bytes.Buffer
+			h, err := ingest.NewWith(ingest.Config{Logger: slog.New(slog.NewTextHandler(&log, nil)), Trusted: func(a netip.Addr) bool {
 				return a.IsLoopback() || netip.MustParsePrefix("198.51.101.0/24").Contains(a)
 			}, Network: network,
 				Trusting: func(network string) string { return "--trusted-proxy X+" + network }}, newMemory(account.Site{Domain: "example.com", Timezone: "Etc/UTC"}))
@@ -94,6 +97,11 @@ func TestExamineAddresses(t *testing.T) {
 				}
 			}
 			f := h.ExamineAddresses(nil)[0]
+			h.Sweep()
+			h.Sweep()
+			if n := strings.Count(log.String(), "footfall doctor"); n > 1 || (n == 1) != (f.Level == verb.Problem) || n == 1 != h.AddressesWrong() {
+				t.Errorf("%v is logged %d times", f.Level, n)
+			}
 			if f.Level != c.level || !strings.Contains(f.Text, c.text) || !strings.Contains(f.Mend, c.mend) || (f.Mend == "") != (c.mend == "") {
 				t.Errorf("got %+v", f)
 			}

@@ -87,6 +87,7 @@ type Handler struct {
 	trusted  func(netip.Addr) bool
 	trusting func(network string) string
 	census   *visitor.Census
+	warned   atomic.Bool // that the census looks wrong
 	clock    clock
 	log      *slog.Logger
 

@@ -55,6 +55,7 @@ func (h *Handler) Sweep() {
 	lanes := slices.Collect(maps.Values(h.lanes))
 	h.mu.RUnlock()
 	h.shield.Keep(h.store.Has)
+	h.warnOfAddresses()
 	for _, l := range lanes {
 		if !h.store.Has(l.site) { // its number is never given again, so nobody needs another lane beside this one
 			h.mu.Lock()
