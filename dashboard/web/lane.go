@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -22,7 +21,7 @@ const eventLine = "POST /api/event HTTP/1.1\r\n"
 // events answers events on all connections of a server.
 type events struct {
 	handler http.Handler
-	model   *http.Request // what all requests have in common
+	model   *http.Request // what all requests have in common; its context has no end, which is the cheapest to wait beside
 	lanes   sync.Pool     // of *lane
 
 	mu      sync.Mutex // guards stopped, after which nothing is added to running
@@ -30,10 +29,10 @@ type events struct {
 	running sync.WaitGroup
 }
 
-// newEvents lets handler answer. When ctx ends, requests under way are given up.
-func newEvents(ctx context.Context, handler http.Handler) *events {
+// newEvents lets handler answer.
+func newEvents(handler http.Handler) *events {
 	model := &http.Request{Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: "/api/event"}
-	return &events{handler: handler, model: model.WithContext(ctx), lanes: sync.Pool{New: func() any {
+	return &events{handler: handler, model: model, lanes: sync.Pool{New: func() any {
 		return &lane{header: http.Header{}, answer: answer{header: http.Header{}}}
 	}}}
 }

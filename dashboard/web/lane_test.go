@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -179,22 +178,25 @@ func TestEventsBehindAnother(t *testing.T) {
 
 // TestStopGivesUp ends a server whose ingestion does not come to an end.
 func TestStopGivesUp(t *testing.T) {
-	gaveUp := errors.New("none")
-	to := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done()
-		gaveUp = r.Context().Err()
-	})
-	began := time.Now()
-	inTime(t, to, func(t *testing.T, dial func() net.Conn) {
-		began = time.Now()
-		c := dial()
-		_, _ = io.WriteString(c, "POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-		go io.Copy(io.Discard, c)
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		server := bare(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-leave }))
+		m := &memory{conns: make(chan net.Conn)}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(ctx, m) }()
+		ours, theirs := net.Pipe()
+		m.conns <- theirs
+		_, _ = io.WriteString(ours, "POST /api/event HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
 		synctest.Wait() // until it is under way
+		began := time.Now()
+		cancel()
+		if err := <-ended; err != nil || time.Since(began) != 10*time.Second {
+			t.Errorf("%v, after %v", err, time.Since(began))
+		}
+		ours.Close()
+		close(leave)
 	})
-	if !errors.Is(gaveUp, context.Canceled) {
-		t.Errorf("the request ended with %v, after %v", gaveUp, time.Since(began))
-	}
 }
 
 // FuzzLane holds that what the lane reads, net/http reads in the same way.

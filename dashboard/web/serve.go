@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 )
 
 // Serve answers on listener until ctx ends, then lets requests under way finish and returns nil. It closes the listener.
@@ -21,22 +20,23 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ConnState:         note,
 		ErrorLog:          slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
 	}
-	requests, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer giveUp()
-	events := newEvents(requests, s)
+	events := newEvents(s)
 	limited := newListener(listener, events, s.cfg.Proxies)
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
-		defer context.AfterFunc(drain, giveUp)()
-		var quiet sync.WaitGroup
-		quiet.Go(func() {
+		quiet := make(chan struct{})
+		go func() { // outlives this function only where a request hangs, and the process is about to end
+			defer close(quiet)
 			events.stop()
 			limited.closeSilent() // net/http would wait for those that have only sent events
-		})
+		}()
 		err := server.Shutdown(drain)
-		quiet.Wait()
+		select {
+		case <-quiet:
+		case <-drain.Done():
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = server.Close()
 		}

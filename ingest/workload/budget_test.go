@@ -31,6 +31,20 @@ func BenchmarkBudgets(b *testing.B) {
 	}
 }
 
+// BenchmarkIngestion is the part of BenchmarkBudgets that is about the acceptance of events.
+func BenchmarkIngestion(b *testing.B) {
+	binary := builtBinary(b)
+	if err := os.MkdirAll(benchDir, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	for range b.N {
+		fmt.Printf("\nMeasured on: %s\n", machine())
+		t := newSheet("### Ingestion", "what", "measured", "budget")
+		t.ingestion(b, binary)
+		t.print()
+	}
+}
+
 func (t *sheet) files(b *testing.B, binary string) {
 	info, err := os.Stat(binary)
 	if err != nil {

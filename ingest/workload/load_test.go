@@ -22,10 +22,10 @@ import (
 	"footfall/ingest/workload"
 )
 
-// loader sends events for a while over so many connections and returns how many were acknowledged.
+// loader sends events of a site for a while over so many connections and returns how many were acknowledged.
 type loader struct {
 	name string
-	run  func(b *testing.B, addr string, connections int, during time.Duration) (acknowledged int64, took time.Duration)
+	run  func(b *testing.B, addr, site string, connections int, during time.Duration) (acknowledged int64, took time.Duration)
 }
 
 // loaders are the clients that the acknowledgements are measured with. A ratio to the no-op handler hangs on what the client itself costs, as all
@@ -41,7 +41,8 @@ func loaders() []loader {
 }
 
 // ingestion sends the same requests to the no-op server, to one that only appends, and to Footfall, in turn, three times each: medians. What the
-// appending server reaches is what this machine and this client let anybody reach who answers when an event is on disk.
+// appending server reaches is what this machine and this client let anybody reach who answers when an event is on disk. Footfall is also sent events of a
+// site that it does not know, which anybody can do.
 func (t *sheet) ingestion(b *testing.B, binary string) {
 	dir := b.TempDir()
 	if out, err := exec.Command(binary, "site", "add", "example.com", "--timezone", "UTC", "--data", dir).CombinedOutput(); err != nil {
@@ -53,17 +54,18 @@ func (t *sheet) ingestion(b *testing.B, binary string) {
 	defer footfall.stop()
 	now, _ := memoryOf(footfall.cmd.Process.Pid)
 	t.add("memory at rest, empty", fmt.Sprintf("%.0f MiB", now), "≤ 32 MiB")
-	servers := []*server{noop, appending, footfall}
+	servers := []*server{noop, appending, footfall, footfall}
+	sites := []string{"example.com", "example.com", "example.com", "unknown.example"}
 	for _, l := range loaders() {
 		for _, c := range []struct {
 			connections int
 			budget      string
 		}{{32, "≥ 0.50, goal 0.65"}, {256, "≥ 0.70, goal 0.85"}} {
-			var rates, cpu [3][]float64
+			var rates, cpu [4][]float64
 			for range 3 {
 				for i, s := range servers {
 					before := s.cpu(b)
-					n, took := l.run(b, s.addr, c.connections, 3*time.Second)
+					n, took := l.run(b, s.addr, sites[i], c.connections, 3*time.Second)
 					rates[i] = append(rates[i], float64(n)/took.Seconds())
 					cpu[i] = append(cpu[i], (s.cpu(b)-before)/float64(n)*1e6)
 				}
@@ -83,6 +85,7 @@ func (t *sheet) ingestion(b *testing.B, binary string) {
 			t.add("the same of a bare append", rate(1), "")
 			t.add("server CPU per 1 M events"+with, seconds(2), "≤ 3 ×, goal 2.3 ×")
 			t.add("the same of a bare append", seconds(1), "")
+			t.add("the same of an unknown site", seconds(3), "≤ 1.5 ×")
 		}
 	}
 }
@@ -91,20 +94,20 @@ func (t *sheet) ingestion(b *testing.B, binary string) {
 type sent struct{ agent, addr, body string }
 
 // requests are what a few thousand visitors send.
-func requests() (list []sent) {
+func requests(site string) (list []sent) {
 	g := workload.New(1_000_000, 7)
 	for _, e := range g.Day(workload.Epoch)[:2000] {
 		list = append(list, sent{
 			g.Dictionary.Agents[e.Agent].UserAgent, fmt.Sprintf("84.%d.%d.%d", e.Visitor>>16&255, e.Visitor>>8&255, e.Visitor&255),
-			fmt.Sprintf(`{"n":%q,"u":"https://example.com%s","d":"example.com","r":"https://www.google.com/"}`, g.Dictionary.Names[e.Name], g.Dictionary.Paths[e.Path]),
+			fmt.Sprintf(`{"n":%q,"u":"https://%s%s","d":%q,"r":"https://www.google.com/"}`, g.Dictionary.Names[e.Name], site, g.Dictionary.Paths[e.Path], site),
 		})
 	}
 	return list
 }
 
 // wireRequests are the requests as bytes.
-func wireRequests(addr string) (list [][]byte) {
-	for _, r := range requests() {
+func wireRequests(addr, site string) (list [][]byte) {
+	for _, r := range requests(site) {
 		list = append(list, fmt.Appendf(nil, "POST /api/event HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nX-Forwarded-For: %s\r\nContent-Type: text/plain\r\nAccept-Language: de-DE,de;q=0.9\r\nContent-Length: %d\r\n\r\n%s",
 			addr, r.agent, r.addr, len(r.body), r.body))
 	}
@@ -112,8 +115,8 @@ func wireRequests(addr string) (list [][]byte) {
 }
 
 // load is our own client.
-func load(b *testing.B, addr string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
-	list := wireRequests(addr)
+func load(b *testing.B, addr, site string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
+	list := wireRequests(addr, site)
 	var n, next atomic.Int64
 	var wait sync.WaitGroup
 	began := time.Now()
@@ -146,10 +149,10 @@ func load(b *testing.B, addr string, connections int, during time.Duration) (ack
 var wrkTotal = regexp.MustCompile(`(\d+) requests in`)
 
 // loadByWrk lets wrk send the same requests from two threads.
-func loadByWrk(b *testing.B, addr string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
+func loadByWrk(b *testing.B, addr, site string, connections int, during time.Duration) (acknowledged int64, took time.Duration) {
 	var script bytes.Buffer
 	script.WriteString("local list, at = {}, 0\nfunction init()\n")
-	for _, r := range requests() {
+	for _, r := range requests(site) {
 		fmt.Fprintf(&script, "list[#list+1] = wrk.format('POST', '/api/event', {['User-Agent']=%q, ['X-Forwarded-For']=%q, ['Content-Type']='text/plain', ['Accept-Language']='de-DE,de;q=0.9'}, %q)\n",
 			r.agent, r.addr, r.body)
 	}

@@ -97,7 +97,7 @@ func (t *sheet) whileStreaming(b *testing.B, binary string) {
 		before := settled(b, binary, dirs[1]).Uploaded
 		for range 5 {
 			for i, s := range servers {
-				n, took := load(b, s.addr, connections, 3*time.Second)
+				n, took := load(b, s.addr, "example.com", connections, 3*time.Second)
 				rates[i] = append(rates[i], float64(n)/took.Seconds())
 				if i == 1 {
 					total += n
@@ -122,7 +122,7 @@ func (t *sheet) atRates(b *testing.B, binary string) {
 	dir := newStore(b, binary)
 	s := startFootfall(b, binary, dir, nil, "--snapshot-to", "file://"+b.TempDir())
 	defer s.stop()
-	list := wireRequests(s.addr)
+	list := wireRequests(s.addr, "example.com")
 	for _, rate := range []int{0, 1, 100} {
 		before, n := settled(b, binary, dir), 0
 		c, err := net.Dial("tcp", s.addr)

@@ -45,6 +45,10 @@ func (p *Pending) Wait(ctx context.Context) error {
 		return p.err
 	default:
 	}
+	if ctx.Done() == nil {
+		<-p.done
+		return p.err
+	}
 	select {
 	case <-p.done:
 		return p.err
