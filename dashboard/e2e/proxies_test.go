@@ -55,7 +55,6 @@ type proxyServer struct {
 	config   string   // %[1]s the blocks, %[2]s a directory, %[3]s the port, %[4]s where modules are
 	replace  []string // pairs; as config
 	args     []string // as config
-	stats    string   // of the blocks, if it is not the server's name
 }
 
 var proxyServers = []proxyServer{
@@ -165,7 +164,7 @@ func TestDocumentedFunctions(t *testing.T) {
 	}
 }
 
-// visitor is what an answer looks like to a visitor.
+// visitorAnswer is what an answer looks like to a visitor.
 type visitorAnswer struct {
 	status int
 	body   string
