@@ -22,6 +22,8 @@ func testCounting(t *testing.T, c *chromium) {
 	t.Run("routes", m.testRoutes)
 	t.Run("back", m.testBack)
 	t.Run("background", m.testBackground)
+	t.Run("inserted", m.testInserted)
+	t.Run("beside", m.testBeside)
 	t.Run("bounce", m.testBounce)
 	t.Run("attention", m.testAttention)
 	t.Run("leaving", m.testLeaving)
@@ -107,6 +109,34 @@ func (b *tab) target(address string) target.ID {
 	}
 	b.t.Fatalf("no tab shows %s", address)
 	return ""
+}
+
+// testInserted puts the script into the page when that is long there, as managers of tags do.
+func (m *market) testInserted(t *testing.T) {
+	p := m.stall(t, "inserted.example", `<script>addEventListener("load", () => {
+		const element = document.createElement("script");
+		element.dataset.domain = "{site}";
+		element.src = "{server}/js/script.js";
+		document.body.append(element);
+	})</script>`)
+	p.visit("/")
+	p.until(`!!(window.footfall && footfall.l)`, true)
+	p.run(`history.pushState({}, "", "/second"); footfall("Seen")`)
+	p.untilStored("pageview /", "pageview /second", "Seen /second")
+	p.end(scriptRequest)
+}
+
+// testBeside counts a page with two scripts at once, as people do before they trust the new one: each counts for its own site and once.
+func (m *market) testBeside(t *testing.T) {
+	other := m.stall(t, "other.example", "")
+	m.bundle = bundlePackages(t)
+	p := m.stall(t, "beside.example", set(`packages.tracker.init({ domain: "other.example", endpoint: server + "/api/event" })`)+ownScript)
+	p.visit("/")
+	p.until(`plausible.s + " " + footfall.l`, "npm true")
+	p.run(`history.pushState({}, "", "/second"); footfall("Ours"); plausible("Theirs")`)
+	p.untilStored("pageview /", "pageview /second", "Ours /second")
+	other.untilStored("pageview /", "pageview /second", "Theirs /second")
+	p.end(scriptRequest)
 }
 
 // testBounce: what a page reports by itself does not make a visit of it, what the visitor did does.

@@ -12,7 +12,7 @@ import (
 // events go. What they do is judged by what the server has stored of it.
 func testPackages(t *testing.T, c *chromium) {
 	m := newMarket(t, c)
-	m.bundle = bundle(t, "packages.js", "--global-name=packages", "--alias:path=./pages/nothing.js")
+	m.bundle = bundlePackages(t)
 	t.Run("tracker", m.testTracker)
 	t.Run("tracker routes", m.testTrackerRoutes)
 	t.Run("tracker options", m.testTrackerOptions)
@@ -20,6 +20,11 @@ func testPackages(t *testing.T, c *chromium) {
 	t.Run("plausible-tracker", m.testOlderTracker)
 	t.Run("plausible-tracker routes", m.testOlderRoutes)
 	t.Run("vue-plausible", m.testVue)
+}
+
+func bundlePackages(t *testing.T) []byte {
+	t.Helper()
+	return bundle(t, "packages.js", "--global-name=packages", "--alias:path=./pages/nothing.js")
 }
 
 // set is how pages use the bundle: a script that finds there site, the site's domain, and server.
