@@ -71,8 +71,9 @@ func (m *market) testTrackerRoutes(t *testing.T) {
 	p.untilStored("pageview /app/", "pageview /app/#/inbox")
 	p.end()
 
-	p = m.stall(t, "manual.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", autoCapturePageviews: false })`))
+	p = m.stall(t, "manual.example", set(`packages.tracker.init({ domain: site, endpoint: server + "/api/event", autoCapturePageviews: false, bindToWindow: false })`))
 	p.visit("/people/7281")
+	p.same(`typeof window.plausible`, "undefined")
 	p.run(`history.pushState({}, "", "/people/7282"); packages.tracker.track("pageview", { url: location.origin + "/people/_id_" })`)
 	p.untilStored("pageview /people/_id_")
 	p.end()
