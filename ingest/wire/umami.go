@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"strings"
 
 	"footfall/storage/day"
@@ -21,7 +22,7 @@ import (
 // Of the types identify and performance nothing is to be counted, so that the hit has no domains. The error is FieldErrors.
 func DecodeUmami(_ string, body []byte) (Hit, error) {
 	var kind, payload value
-	_, ok, _ := members(body, func(key []byte, v value) error {
+	_, ok, _ := members(bytes.TrimPrefix(body, byteOrderMark), func(key []byte, v value) error {
 		switch string(key) {
 		case "type":
 			kind = v

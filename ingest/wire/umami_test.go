@@ -49,6 +49,9 @@ func TestDecodeUmami(t *testing.T) {
 			t.Errorf("%s: %s", payload, d)
 		}
 	}
+	if _, err := wire.DecodeUmami("", []byte("\uFEFF"+payload(`"website":"x.org"`))); err != nil {
+		t.Errorf("with a byte order mark: %v", err)
+	}
 	for _, kind := range []string{"identify", "performance"} {
 		got, err := wire.DecodeUmami("", []byte(`{"type":"`+kind+`","payload":{"website":"x.org","data":{"email":"ann@x.org"}}}`))
 		if err != nil || !cmp.Equal(got, wire.Hit{}) {
