@@ -5,9 +5,9 @@ import "time"
 const (
 	// smallBody is where the buffer of a body starts, in bytes: nearly all bodies are smaller.
 	smallBody = 4 << 10
-	// largeBody is the size in bytes from which a body needs one of maxLargeBodies places: a valid event of this size is
-	// very rare, and many at once would fill the memory of a small machine.
-	largeBody      = 64 << 10
+	// largeBody is the size in bytes from which a body needs one of maxLargeBodies places: an event of this size is very rare, and many at once would fill
+	// the memory of a small machine. Below it, as many as there may be connections take 32 MiB.
+	largeBody      = 16 << 10
 	maxLargeBodies = 16
 
 	// maxClampedJump is how far the clock may jump back without time running twice. Time stands still instead, so that

@@ -366,3 +366,25 @@ func FuzzQueryParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDeletion holds that a deletion names its range, which has a begin and an end, whatever it is asked for.
+func FuzzDeletion(f *testing.F) {
+	for _, seed := range []string{
+		`{"filters":[["is","event:page",["/a"]]]}`, `{"date_range":["2026-02-03","2026-02-04"],"confirm":"x"}`, `{"date_range":"all"}`,
+		`{"filters":[["is","event:page",["/a"]]],"date_range":["2026-02-03T10:00:00Z","2026-02-03T11:00:00Z"]}`, `{"filters":[],"date_range":null}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := api.ParseDeletion(body, options(true))
+		if err != nil {
+			if !errors.Is(err, query.ErrInvalid) {
+				t.Fatalf("not a refusal: %v", err)
+			}
+			return
+		}
+		if d.Site != berlin().ID || d.Range.First > d.Range.Last || d.Range.Last > noon.Unix() {
+			t.Fatalf("%s deletes %+v", body, d)
+		}
+	})
+}

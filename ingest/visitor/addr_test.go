@@ -82,3 +82,29 @@ func TestClientAddrCannotBeForged(t *testing.T) {
 		}
 	})
 }
+
+// FuzzClientAddr holds for any header that a stranger's word counts for nothing: what stands left of the address that was taken, and all of it where the peer is
+// no proxy.
+func FuzzClientAddr(f *testing.F) {
+	f.Add([]byte{127, 0, 0, 1}, "198.51.100.1, 10.0.0.1", "10.0.0.2")
+	f.Add([]byte{127, 0, 0, 1}, "[2001:db8::1]:443,", "fe80::1%eth0")
+	f.Add([]byte{203, 0, 113, 9}, "::ffff:10.0.0.1", ":80")
+	f.Fuzz(func(t *testing.T, peer []byte, first, second string) {
+		from, ok := netip.AddrFromSlice(peer)
+		got := visitor.ClientAddr(from, []string{first, second}, proxies)
+		if got.IsValid() != ok || got.Zone() != "" || got.Is4In6() {
+			t.Fatalf("got %v", got)
+		}
+		if !proxies(from.Unmap()) && got != from.Unmap() {
+			t.Fatalf("%v is believed: got %v", from, got)
+		}
+		if proxies(got) {
+			return // nobody but proxies: more of them may follow
+		}
+		for _, lines := range [][]string{{"192.0.2.1," + first, second}, {"192.0.2.1", first, second}} {
+			if more := visitor.ClientAddr(from, lines, proxies); more != got && first != "" {
+				t.Fatalf("%q: got %v, and %v without the first address", lines, more, got)
+			}
+		}
+	})
+}

@@ -85,3 +85,9 @@ func AddWeakPassphrase(v *Vault, passphrase string, now time.Time) (int, error) 
 	next.slots[i] = slot
 	return i, v.writeHeader(next)
 }
+
+// ReadHash reads the stored form of a password and returns what it costs to try one.
+func ReadHash(s string) (passes, memoryKiB uint32, err error) {
+	p, err := parsePHC(s)
+	return p.passes, p.memory, err
+}

@@ -87,3 +87,28 @@ func BenchmarkHashPassword(b *testing.B) {
 		seal.HashPassword("correct horse")
 	}
 }
+
+// FuzzHash reads what may stand in the place of a password's stored form: whatever it says, trying a password may not take much.
+func FuzzHash(f *testing.F) {
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHNhbHQ")
+	f.Add("$argon2id$v=19$m=4294967295,t=1,p=1$AA$")
+	f.Add("$2a$10$")
+	f.Fuzz(func(t *testing.T, text string) {
+		passes, memory, err := seal.ReadHash(text)
+		if err == nil && (passes < 1 || passes > 16 || memory > 1<<20) || err != nil && !errors.Is(err, seal.ErrBadHash) {
+			t.Fatalf("%d passes over %d KiB, %v", passes, memory, err)
+		}
+	})
+}
+
+// FuzzRecovery reads what a person may type for a recovery key.
+func FuzzRecovery(f *testing.F) {
+	f.Add("ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345-6789")
+	f.Add("o0 iI lL\n\u00e9")
+	f.Fuzz(func(t *testing.T, text string) {
+		secret, err := seal.ParseRecovery(text)
+		if err == nil && len(secret) != 16 || err != nil && !errors.Is(err, seal.ErrNotKey) && !errors.Is(err, seal.ErrKeyTypo) {
+			t.Fatalf("%d bytes, %v", len(secret), err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -139,6 +140,21 @@ func FuzzRoll(f *testing.F) {
 		}
 		if again, _, err := decodeRoll(encodeRoll(names, generation, sealer), sealer); err != nil || !slices.Equal(names, again) {
 			t.Fatalf("%v is read back as %v, %v", names, again, err)
+		}
+	})
+}
+
+// FuzzDrill does the same with the report of a drill.
+func FuzzDrill(f *testing.F) {
+	sealer := seal.Ephemeral()
+	f.Add([]byte(`{"ok":true,"at":"2026-01-02T03:04:05Z","differs":["a"]}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		if _, err := decodeDrill(sealer.Seal([]byte("FFD\x01"), plain, place(nameDrill, typeDrill)), sealer); err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := decodeDrill(plain, sealer); err == nil {
+			t.Fatal("what nobody sealed is read")
 		}
 	})
 }
