@@ -125,7 +125,7 @@ type web struct {
 	*httptest.Server
 	site   tracker.Site  // of /js/pa-own.js
 	header http.Header   // of the answer to an event
-	hold   chan struct{} // if not nil, events are answered once it is closed
+	hold   chan struct{} // events are answered once it is closed
 	mu     sync.Mutex
 	events []event
 }
@@ -138,7 +138,8 @@ for (const name of ["setItem", "removeItem"]) {
 }`
 
 func newWeb(t *testing.T) *web {
-	w := &web{}
+	w := &web{hold: make(chan struct{})}
+	close(w.hold)
 	set := mustSet(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/event", func(rw http.ResponseWriter, r *http.Request) {
@@ -155,9 +156,7 @@ func newWeb(t *testing.T) *web {
 		w.mu.Lock()
 		w.events = append(w.events, e)
 		w.mu.Unlock()
-		if w.hold != nil {
-			<-w.hold
-		}
+		<-w.hold
 		rw.WriteHeader(http.StatusAccepted)
 	})
 	mux.HandleFunc("GET /js/{name}", func(rw http.ResponseWriter, r *http.Request) {

@@ -248,3 +248,37 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
+func TestPaths(t *testing.T) {
+	for _, c := range []struct{ script, event, want string }{
+		{"/assets/app.js", "/assets/e", ""},
+		{"/a.js", "/_x-1/y.z/e", ""},
+		{"assets/app.js", "", "want a path of letters"},
+		{"/assets//app.js", "", "want a path of letters"},
+		{"/../app.js", "", "want a path of letters"},
+		{"/assets/app.js?x", "", "want a path of letters"},
+		{"/assets/{x}.js", "", "want a path of letters"},
+		{"/assets/app.mjs", "", "ends in .js"},
+		{"/assets/.js", "", "want a path of letters"},
+		{"/assets/app.min.js", "", "no other dot"},
+		{"/js/app.js", "", "/js is the dashboard's own"},
+		{"/api/app.js", "", "/api is the dashboard's own"},
+		{"/app/app.js", "", "/app is the dashboard's own"},
+		{"", "/", "want a path of letters"},
+		{"", "/api/event", "/api is the dashboard's own"},
+		{"", "/login", "/login is the dashboard's own"},
+		{"", "/pixel.gif", "without a dot"},
+	} {
+		l := terminal.Listening{}
+		if c.script != "" {
+			l.ScriptPath = []string{"/ok.js", c.script}
+		}
+		if c.event != "" {
+			l.EventPath = []string{c.event}
+		}
+		err := l.CheckPaths()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: got %v, want %q", c.script, c.event, err, c.want)
+		}
+	}
+}
