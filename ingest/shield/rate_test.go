@@ -54,6 +54,12 @@ func TestRateOfAnAddress(t *testing.T) {
 	if v := s.Check(site, book.Rules(site), hit("84.1.2.3", "example.org", "/", ""), now); v.Reason != "" || len(v.Watched()) != 1 {
 		t.Errorf("got %q", told(v))
 	}
+	mustAdd(t, book, site, account.RuleSiteRate, "1", account.ModeWatch)
+	s.Check(1, book.Rules(site), hit("84.9.9.9", "example.org", "/", ""), now)
+	if v := s.Check(1, book.Rules(site), hit("84.1.2.3", "example.org", "/", ""), now); told(v) != " 0 watched throttle 1" {
+		t.Errorf("both rates: got %q", told(v))
+	}
+	mustAdd(t, book, site, account.RuleSiteRate, "1", account.ModeOff)
 	mustAdd(t, book, site, account.RuleAddressRate, "60", account.ModeOff)
 	try("off", "84.1.2.3", 10_000, 10_000)
 }

@@ -169,10 +169,16 @@ func (s *Shield) pace(c *compiled, site schema.Site, h *Hit, unix int64, v *Verd
 		return false
 	}
 	now := s.micros(unix)
-	if s.judgesAddress(c, h.Addr) && !s.senders.take(site, h.Addr, c.addressPace, now) && v.judge(c.addressRate, Throttle) {
+	tooFast := s.judgesAddress(c, h.Addr) && !s.senders.take(site, h.Addr, c.addressPace, now)
+	switch {
+	case tooFast && v.judge(c.addressRate, Throttle):
 		return true
+	case c.siteRate.mode == "" || c.bucket.take(c.sitePace, now):
+		return false
+	case tooFast && !c.siteRate.drops():
+		return false // it is told already, and a reason counts an event once
 	}
-	return c.siteRate.mode != "" && !c.bucket.take(c.sitePace, now) && v.judge(c.siteRate, Throttle)
+	return v.judge(c.siteRate, Throttle)
 }
 
 // judgesAddress reports whether the pace of an address matters. Without a rule that of private ones does not: behind one is a proxy that is not trusted yet, and all

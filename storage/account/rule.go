@@ -97,6 +97,13 @@ type Rules struct {
 	list []Rule // ascending by kind as in RuleKinds, then by number
 }
 
+// NewRules returns rules that are in no book. Their values must be clean.
+func NewRules(list ...Rule) *Rules {
+	list = slices.Clone(list)
+	slices.SortFunc(list, byKind)
+	return &Rules{list}
+}
+
 // All returns the rules by kind, as in RuleKinds, the oldest first. Nobody writes to them. Rules of nil are none.
 func (r *Rules) All() []Rule {
 	if r == nil {
@@ -349,9 +356,7 @@ func (b *Book) ruleEntry(ctx context.Context, r Rule, did string) (*Entry, error
 // withRule returns rules with r in the place of one of its number, or added.
 func withRule(rules map[schema.Site]*Rules, r Rule) map[schema.Site]*Rules {
 	list := slices.DeleteFunc(slices.Clone(rules[r.Site].All()), func(old Rule) bool { return old.ID == r.ID })
-	list = append(list, r)
-	slices.SortFunc(list, byKind)
-	return with(rules, r.Site, &Rules{list})
+	return with(rules, r.Site, NewRules(append(list, r)...))
 }
 
 func byKind(x, y Rule) int {
