@@ -1,9 +1,11 @@
 package web
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 const (
@@ -14,7 +16,7 @@ const (
 
 // NewLimited is the listener that Serve puts around its own.
 func NewLimited(l net.Listener, exempt func(netip.Addr) bool) net.Listener {
-	return newListener(l, nil, exempt)
+	return newListener(l, nil, exempt, slog.New(slog.DiscardHandler))
 }
 
 // Judge tells where the request ends that b begins with. head is 0 while it goes on behind b; a body of -1 ends with its chunks.
@@ -32,3 +34,22 @@ func ReadEvent(b []byte) *http.Request {
 	}
 	return &l.request
 }
+
+// NewLane returns a function that reads an event and answers it by handler, as it is done on a connection.
+func NewLane(handler http.Handler) func(b []byte) bool {
+	l, model := &lane{header: http.Header{}, answer: answer{header: http.Header{}}}, &http.Request{Method: http.MethodPost}
+	to := &conn{Conn: nowhere{}}
+	return func(b []byte) bool {
+		f, err := judge(b)
+		if err != nil || !l.read(model, b[:f.head]) {
+			return false
+		}
+		_, err = l.serve(handler, to, b[f.head:])
+		return err == nil
+	}
+}
+
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(b []byte) (int, error)      { return len(b), nil }
+func (nowhere) SetWriteDeadline(time.Time) error { return nil }

@@ -58,6 +58,9 @@ func judge(b []byte) (frame, error) {
 		case line[0] == ' ' || line[0] == '\t':
 			return frame{}, errUnclear
 		}
+		if c := line[0] | 0x20; c != 'h' && c != 'c' && c != 't' {
+			continue // as of most fields
+		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case isName(name, "host"):
@@ -129,7 +132,7 @@ func isLocal(target, host []byte) bool {
 
 // isName compares the name of a header field with one in lower case.
 func isName(name []byte, lower string) bool {
-	return len(name) == len(lower) && name[0]|0x20 == lower[0] && bytes.EqualFold(name, []byte(lower))
+	return len(name) == len(lower) && bytes.EqualFold(name, []byte(lower))
 }
 
 // length reads a Content-Length: digits, no more than an int64 holds in any case.

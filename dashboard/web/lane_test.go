@@ -199,6 +199,45 @@ func TestStopGivesUp(t *testing.T) {
 	})
 }
 
+var browserEvent = []byte("POST /api/event HTTP/1.1\r\nHost: stats.example.org\r\nConnection: keep-alive\r\nContent-Length: 86\r\nsec-ch-ua-platform: \"Windows\"\r\n" +
+	"User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n" +
+	"Content-Type: text/plain\r\nAccept: */*\r\nOrigin: https://example.org\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n" +
+	"Referer: https://example.org/\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: de-DE,de;q=0.9\r\n\r\n" +
+	`{"n":"pageview","u":"https://example.org/docs/page-1","d":"example.org","r":null,"x":1}`)
+
+// TestTheLaneTakesLittle pins what an event costs beside its handler: the text of its head, and what header fields take that are written in a way of their own.
+func TestTheLaneTakesLittle(t *testing.T) {
+	answer := web.NewLane(accepted)
+	if got := testing.AllocsPerRun(1000, func() {
+		if !answer(browserEvent) {
+			t.Fatal("not answered by the lane")
+		}
+	}); got > 4 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+var accepted = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
+	w.WriteHeader(http.StatusAccepted)
+})
+
+// BenchmarkLane is reading and answering an event of a browser, without the system calls.
+func BenchmarkLane(b *testing.B) {
+	answer := web.NewLane(accepted)
+	b.ReportAllocs()
+	for b.Loop() {
+		answer(browserEvent)
+	}
+}
+
+// BenchmarkJudge is the part of it that every request costs.
+func BenchmarkJudge(b *testing.B) {
+	for b.Loop() {
+		_, _, _ = web.Judge(browserEvent)
+	}
+}
+
 // FuzzLane holds that what the lane reads, net/http reads in the same way.
 func FuzzLane(f *testing.F) {
 	for _, s := range []string{

@@ -27,6 +27,7 @@ const (
 	cutIdle   = 8
 	patience  = time.Second
 	lookAgain = 10 * time.Millisecond
+	tellAgain = time.Minute // in the log
 
 	drainTimeout = 10 * time.Second // for requests under way when the server stops
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,6 +16,7 @@ import (
 type listener struct {
 	net.Listener
 	events *events
+	log    *slog.Logger
 	exempt func(netip.Addr) bool // from the first cap: proxies bring everyone
 
 	mu     sync.Mutex // guards all below
@@ -22,10 +24,12 @@ type listener struct {
 	closed bool
 	conns  map[*conn]netip.Prefix // the zero prefix is one that is not counted by address
 	from   map[netip.Prefix]int
+	cut    int       // connections that had to go for others
+	told   time.Time // when that was logged
 }
 
-func newListener(l net.Listener, events *events, exempt func(netip.Addr) bool) *listener {
-	out := &listener{Listener: l, events: events, exempt: exempt, conns: map[*conn]netip.Prefix{}, from: map[netip.Prefix]int{}}
+func newListener(l net.Listener, events *events, exempt func(netip.Addr) bool, log *slog.Logger) *listener {
+	out := &listener{Listener: l, events: events, log: log, exempt: exempt, conns: map[*conn]netip.Prefix{}, from: map[netip.Prefix]int{}}
 	out.room = sync.NewCond(&out.mu)
 	return out
 }
@@ -110,6 +114,10 @@ func (l *listener) lateLocked(now time.Time) (late []*conn) {
 	for _, w := range list[:min(len(list), most)] {
 		l.leaveLocked(w.conn)
 		late = append(late, w.conn)
+	}
+	if l.cut += len(late); len(late) > 0 && now.Sub(l.told) > tellAgain {
+		l.told = now
+		l.log.Warn("all places for connections are taken: those who let the server wait are closed for those who come", "places", maxConns, "closed_since_start", l.cut)
 	}
 	return late
 }

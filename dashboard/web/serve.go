@@ -21,7 +21,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
 	}
 	events := newEvents(s)
-	limited := newListener(listener, events, s.cfg.Proxies)
+	limited := newListener(listener, events, s.cfg.Proxies, s.log)
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
