@@ -60,13 +60,16 @@ func (h *Handler) examineAddresses() verb.Finding {
 				i.Events, placeName(cmp.Or(i.PrivateIn, i.KnownAs)))}
 	case all:
 		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.PrivateIn),
-			Text: fmt.Sprintf("the last %d events all come from %s: all visitors are counted as one, without a country", i.Events, placeName(i.PrivateIn))}
+			Text: fmt.Sprintf("the last %d events all come from %s, from %d of its addresses: visitors are counted as no more, without a country", i.Events, placeName(i.PrivateIn), i.Addresses)}
 	case i.Known > 1 && 10*i.Known >= 9*i.Addresses:
 		return verb.Finding{Level: verb.Problem, About: addresses, Mend: setting(i.KnownAs),
 			Text: fmt.Sprintf("the last %d events are counted for addresses of %s, which is no trusted proxy, instead of those of visitors", i.Events, placeName(i.KnownAs))}
 	case i.Addresses == 1 && i.Agents >= manyAgents:
 		return verb.Finding{Level: verb.Warning, About: addresses, Mend: "if a proxy of yours has it, name it: --trusted-proxy, see docs/proxies.md; if all are in one office, all is well",
 			Text: fmt.Sprintf("the last %d events all come from one address, with different browsers", i.Events)}
+	case i.Addresses == 1:
+		return verb.Finding{Level: verb.Unknown, About: addresses, Mend: "if more people than one were here, it is a proxy's: --trusted-proxy, see docs/proxies.md",
+			Text: fmt.Sprintf("the last %d events all come from one address, as those of one person do", i.Events)}
 	}
 	text := fmt.Sprintf("the last %d events come from different places", i.Events)
 	if i.Ignored > 0 {
@@ -131,7 +134,7 @@ func localHost(host string) bool {
 	if last := host[strings.LastIndexByte(host, '.')+1:]; last == host || last[0] >= '0' && last[0] <= '9' {
 		return true // a single word, or an IPv4 address
 	}
-	for _, end := range []string{".localhost", ".local", ".test", ".internal", ".home.arpa"} {
+	for _, end := range []string{".localhost", ".local", ".lan", ".test", ".internal", ".home.arpa"} {
 		if strings.HasSuffix(host, end) {
 			return true
 		}
