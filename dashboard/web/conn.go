@@ -140,7 +140,7 @@ func (c *conn) answer(f frame) (done bool, err error) {
 	}
 	l := c.events.lanes.Get().(*lane)
 	defer c.events.lanes.Put(l)
-	if !l.read(c.events.model, c.held[:f.head]) {
+	if !l.read(c.events, c.held[:f.head]) {
 		return false, nil
 	}
 	size := f.head + int(f.body)

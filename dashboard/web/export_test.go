@@ -29,7 +29,7 @@ func Judge(b []byte) (head int, body int64, err error) {
 func ReadEvent(b []byte) *http.Request {
 	f, err := judge(b)
 	l := &lane{header: http.Header{}}
-	if err != nil || f.head == 0 || f.body < 0 || !l.read(&http.Request{RequestURI: "/api/event"}, b[:f.head]) {
+	if err != nil || f.head == 0 || f.body < 0 || !l.read(newEvents(nil, "/api/event"), b[:f.head]) {
 		return nil
 	}
 	return &l.request
@@ -37,11 +37,11 @@ func ReadEvent(b []byte) *http.Request {
 
 // NewLane returns a function that reads an event and answers it by handler, as it is done on a connection.
 func NewLane(handler http.Handler) func(b []byte) bool {
-	l, model := &lane{header: http.Header{}, answer: answer{header: http.Header{}}}, &http.Request{Method: http.MethodPost}
+	l, events := &lane{header: http.Header{}, answer: answer{header: http.Header{}}}, newEvents(handler, "/api/event")
 	to := &conn{Conn: nowhere{}}
 	return func(b []byte) bool {
 		f, err := judge(b)
-		if err != nil || !l.read(model, b[:f.head]) {
+		if err != nil || !l.read(events, b[:f.head]) {
 			return false
 		}
 		_, err = l.serve(handler, to, b[f.head:])

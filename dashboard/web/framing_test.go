@@ -46,11 +46,11 @@ func (i *inbox) take() []string {
 	return i.bodies
 }
 
-// bare returns a server without a store; it serves files, health and to.
-func bare(t *testing.T, to http.Handler) *web.Server {
+// bare returns a server without a store; it serves files, health and to, under further paths too.
+func bare(t *testing.T, to http.Handler, paths ...string) *web.Server {
 	t.Helper()
 	a := auth.New(auth.Config{})
-	s, err := web.New(web.Config{API: api.New(api.Config{Auth: a}), Auth: a, Assets: built, Ingest: to, Logger: slog.New(slog.DiscardHandler)})
+	s, err := web.New(web.Config{API: api.New(api.Config{Auth: a}), Auth: a, Assets: built, Ingest: to, EventPaths: paths, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,10 @@ import (
 // Whatever is not just like that goes on to net/http: other paths, bodies in chunks or large ones, expectations, connections to be closed, and
 // all that net/http would refuse.
 
-const eventLine = "POST /api/event HTTP/1.1\r\n"
-
 // events answers events on all connections of a server.
 type events struct {
 	handler http.Handler
+	paths   []eventPath
 	model   *http.Request // what all requests have in common; its context has no end, which is the cheapest to wait beside
 	lanes   sync.Pool     // of *lane
 
@@ -29,12 +28,31 @@ type events struct {
 	running sync.WaitGroup
 }
 
-// newEvents lets handler answer.
-func newEvents(handler http.Handler) *events {
-	model := &http.Request{Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: "/api/event"}
-	return &events{handler: handler, model: model, lanes: sync.Pool{New: func() any {
+// eventPath is a path that takes events.
+type eventPath struct{ path, line string }
+
+// newEvents lets handler answer what is sent to paths.
+func newEvents(handler http.Handler, paths ...string) *events {
+	model := &http.Request{Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	e := &events{handler: handler, model: model, lanes: sync.Pool{New: func() any {
 		return &lane{header: http.Header{}, answer: answer{header: http.Header{}}}
 	}}}
+	for _, path := range paths {
+		if u, err := url.ParseRequestURI(path); err == nil && u.Path == path && u.RawPath == "" {
+			e.paths = append(e.paths, eventPath{path, "POST " + path + " HTTP/1.1\r\n"})
+		}
+	}
+	return e
+}
+
+// at returns the path that a head asks for, if it takes events.
+func (e *events) at(head []byte) (at eventPath, ok bool) {
+	for _, p := range e.paths {
+		if len(head) > len(p.line) && string(head[:len(p.line)]) == p.line {
+			return p, true
+		}
+	}
+	return eventPath{}, false
 }
 
 // stop returns when no event is under way. Those that come later go on to net/http, which has been told to stop too.
@@ -71,14 +89,15 @@ type body struct{ bytes.Reader }
 func (*body) Close() error { return nil }
 
 // read makes the request of a judged head, or reports that it is one for net/http.
-func (l *lane) read(model *http.Request, head []byte) bool {
-	if !bytes.HasPrefix(head, []byte(eventLine)) {
+func (l *lane) read(e *events, head []byte) bool {
+	at, ok := e.at(head)
+	if !ok {
 		return false
 	}
 	clear(l.header)
 	l.values = l.values[:0]
 	host := ""
-	for rest := string(head[len(eventLine) : len(head)-len("\r\n")]); rest != ""; {
+	for rest := string(head[len(at.line) : len(head)-len("\r\n")]); rest != ""; {
 		var line string
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
@@ -106,9 +125,9 @@ func (l *lane) read(model *http.Request, head []byte) bool {
 		l.values = append(l.values, value)
 		l.header[name] = l.values[len(l.values)-1 : len(l.values) : len(l.values)]
 	}
-	l.url = url.URL{Path: "/api/event"}
-	l.request = *model
-	l.request.URL, l.request.Header, l.request.Host = &l.url, l.header, host
+	l.url = url.URL{Path: at.path}
+	l.request = *e.model
+	l.request.URL, l.request.RequestURI, l.request.Header, l.request.Host = &l.url, at.path, l.header, host
 	return host != ""
 }
 

@@ -66,7 +66,7 @@ func TestTheLaneIsLikeNetHTTP(t *testing.T) {
 			_, _ = io.WriteString(w, "ok")
 		}
 	})
-	addr := serve(t, bare(t, to))
+	addr := serve(t, bare(t, to, "/assets/e"))
 	dial := func() (net.Conn, *bufio.Reader) {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
@@ -78,12 +78,13 @@ func TestTheLaneIsLikeNetHTTP(t *testing.T) {
 	// A connection each: net/http may have read the next request before it has done with the one before.
 	inLane, inLaneR := dial()
 	other, otherR := dial()
+	path := "/api/event"
 	ask := func(fields, body string, byLane bool) (string, string) {
 		c, r := other, otherR
 		if byLane {
 			c, r = inLane, inLaneR
 		}
-		text := fmt.Sprintf("POST /api/event HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", fields, len(body), body)
+		text := fmt.Sprintf("POST %s HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", path, fields, len(body), body)
 		if _, err := io.WriteString(c, text); err != nil {
 			t.Fatal(err)
 		}
@@ -119,6 +120,15 @@ func TestTheLaneIsLikeNetHTTP(t *testing.T) {
 			}
 		}
 	}
+	path = "/assets/e" // a path of the operator's
+	gotSeen, gotAnswer := ask("Host: a\r\n", "{}", true)
+	wantSeen, wantAnswer := ask("Host: a\r\nX_Y: 1\r\n", "{}", false)
+	if gotSeen != wantSeen || gotAnswer != wantAnswer {
+		t.Errorf("on another path: %s, %s; want %s, %s", gotSeen, gotAnswer, wantSeen, wantAnswer)
+	}
+	path = "/api/event?a"
+	ask("Host: a\r\n", "{}", false)
+	path = "/api/event"
 	for _, fields := range []string{ // what net/http has a meaning for
 		"Host: a\r\nExpect: 100-continue\r\nX-Mode: silent\r\n", "Host: a\r\nPragma: no-cache\r\n", "Host: [::1]\r\n", "Host: a\r\nUpgrade: h2c\r\n", "Host: a\r\nConnection: keep-alive, X-A\r\n",
 	} {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+
+	"footfall/assets/tracker"
 )
 
 // Serve answers on listener until ctx ends, then lets requests under way finish and returns nil. It closes the listener.
@@ -20,7 +22,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ConnState:         note,
 		ErrorLog:          slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
 	}
-	events := newEvents(s)
+	events := newEvents(s, append([]string{tracker.Endpoint}, s.cfg.EventPaths...)...)
 	limited := newListener(listener, events, s.cfg.Proxies, s.log)
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
