@@ -15,7 +15,7 @@ func (s *Server) here(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isOurs(r.Host, s.cfg.BaseURL) {
+		if isOurs(r.Host, s.cfg.BaseURL) || s.renames(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -26,6 +26,14 @@ func (s *Server) here(next http.Handler) http.Handler {
 		}
 		http.Error(w, text, http.StatusMisdirectedRequest)
 	})
+}
+
+// renames reports whether r comes from a trusted proxy elsewhere. A content delivery network asks under the name that it knows us by. On this machine a browser
+// may be the peer as well, so that a proxy here has to pass on the name.
+func (s *Server) renames(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	addr := peer.Addr().Unmap().WithZone("")
+	return err == nil && !addr.IsLoopback() && s.cfg.Proxies != nil && s.cfg.Proxies(addr)
 }
 
 // isOurs reports whether host is the one of base, or one that no stranger can have in the public DNS: an address, a name without a

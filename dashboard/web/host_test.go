@@ -3,6 +3,8 @@ package web_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -56,6 +58,27 @@ func TestOtherNamesReachNoDashboard(t *testing.T) {
 		}
 		if got, _ := ask(known, host, "POST", "/api/v2/query"); got != 401 {
 			t.Errorf("%s: the Stats API answered %d", host, got)
+		}
+	}
+}
+
+// TestAProxyMayRename asks as a content delivery network does, which knows the server by another name.
+func TestAProxyMayRename(t *testing.T) {
+	base, err := url.Parse("https://stats.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := netip.MustParsePrefix("198.51.100.0/24")
+	s := newServer(t, func(c *web.Config) {
+		c.BaseURL, c.Proxies = base, func(a netip.Addr) bool { return a.IsLoopback() || trusted.Contains(a) }
+	})
+	for peer, want := range map[string]int{"198.51.100.7:443": 200, "[::ffff:198.51.100.7]:443": 200, "203.0.113.9:443": 421, "127.0.0.1:443": 421, "[::1]:443": 421, "@": 421} {
+		r := httptest.NewRequest("GET", "http://origin.example.org/api/app/state", nil)
+		r.RemoteAddr = peer
+		w := httptest.NewRecorder()
+		s.web.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %s: got %d, want %d", peer, w.Code, want)
 		}
 	}
 }
