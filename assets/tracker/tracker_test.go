@@ -456,3 +456,27 @@ func TestScript(t *testing.T) {
 		w.wait(t, 0)
 	})
 }
+
+// FuzzNumber holds that any name is read without harm, and that the order of extensions does not matter.
+func FuzzNumber(f *testing.F) {
+	set, err := tracker.Load(assets.Dist)
+	if err != nil || set == nil {
+		f.Fatalf("run make assets: %v", err)
+	}
+	for _, end := range []string{"js", "hash.local.js", "pageleave.revenue.tagged-events.js", "..js", "hash.hash.js", ""} {
+		f.Add(end)
+	}
+	f.Fuzz(func(t *testing.T, end string) {
+		number, ok := set.Number(end)
+		if number < 0 || number >= 1024 || !ok && number != 0 {
+			t.Fatalf("%q: got %d, %v", end, number, ok)
+		}
+		if name, isScript := strings.CutSuffix(end, ".js"); isScript {
+			parts := strings.Split(name, ".")
+			slices.Reverse(parts)
+			if back, okBack := set.Number(strings.Join(parts, ".") + ".js"); back != number || okBack != ok {
+				t.Errorf("%q: %d, %v, and backwards %d, %v", end, number, ok, back, okBack)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -38,4 +39,23 @@ func testOwnScript(t *testing.T, owner, visitor *tab, s *server) {
 	visitor.untilCounted("pageview", 1)
 	visitor.untilCounted("Outbound Link: Click", 1)
 	visitor.leftNothing()
+}
+
+// testPaths serves the scripts and takes events where no list of ad-blockers looks for them.
+func testPaths(t *testing.T, c *chromium) {
+	s := start(t, "serve", t.TempDir(), "--script-path", "/assets/app.js", "--event-path", "/assets/e")
+	var site struct{ Script struct{ ID string } }
+	if err := json.Unmarshal([]byte(mustFootfall(t, nil, "site", "add", "paths.example", "--data", s.Dir, "--json")), &site); err != nil {
+		t.Fatal(err)
+	}
+	own := "/assets/app" + strings.TrimPrefix(site.Script.ID, "pa") + ".js"
+	for _, script := range []string{"/assets/app.js", "/assets/app.hash.js", own} {
+		visitor, w := c.person(t), newWebsite(t, "page.html")
+		w.head = `<script defer src="` + s.URL + script + `"></script>`
+		visitor.open(w.origin("paths.example") + script)
+		visitor.until(`performance.getEntriesByType("resource").some(r => r.name.endsWith("/assets/e") && r.responseEnd > 0)`, true)
+		visitor.askedOnly(s, "GET "+script, "POST /assets/e")
+		visitor.leftNothing()
+	}
+	untilStored(t, s, "paths.example", "pageview /assets/app.js", "pageview /assets/app.hash.js", "pageview "+own)
 }

@@ -53,6 +53,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("rules", func(t *testing.T) { testRules(t, c) })
 	t.Run("places", func(t *testing.T) { testPlaces(t, c) })
 	t.Run("snapshots", func(t *testing.T) { testSnapshotNotice(t, c) })
+	t.Run("paths", func(t *testing.T) { testPaths(t, c) })
 	t.Run("counting", func(t *testing.T) { testCounting(t, c) })
 	t.Run("packages", func(t *testing.T) { testPackages(t, c) })
 	t.Run("next-plausible", func(t *testing.T) { testNext(t, c) })
