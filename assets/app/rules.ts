@@ -63,7 +63,7 @@ export const sayAge = (r: Rule): string => (r.time ? `since ${dayName(r.time.sli
 /** sayTried says what a rule would have done in the last so many days. */
 export function sayTried(t: Tried, days: number): string {
   const span = `of the last ${days} days`;
-  if (!t.known) return t.advice;
+  if (!t.known) return t.advice || "There is a rule about this already: see below what it met.";
   if (t.events === 0) return `No events ${span} to try it on.`;
   if (t.advice !== "") return t.advice;
   return t.would_drop === 0 ? `Would have dropped none of the ${events(t.events)} ${span}.` : `Would have dropped ${fullNumber(t.would_drop)} of the ${events(t.events)} ${span}.`;

@@ -31,6 +31,7 @@ test("what a rule would have done", () => {
   assert.equal(sayTried(tried({ would_drop: 3 }), 7), "Would have dropped 3 of the 4 events of the last 7 days.");
   assert.equal(sayTried(tried({ events: 0 }), 7), "No events of the last 7 days to try it on.");
   assert.equal(sayTried(tried({ known: false, advice: "Watch." }), 7), "Watch.");
+  assert.match(sayTried(tried({ known: false }), 7), /^There is a rule about this already/);
   assert.equal(sayTried(tried({ advice: "Another host drops nothing." }), 7), "Another host drops nothing.");
 });
 
