@@ -18,19 +18,14 @@ const attributeTypes = (script: Element) =>
 const tagged = '[class*="footfall-event-name"],[class*="plausible-event-name"]'
 
 // Sends the event that the classes of an element name, such as "footfall-event-name=Sign+up" or "plausible-revenue-amount--9.50".
-const sendTag = (track: Track, element: Element, props: Props = {}) => {
-  let name = ''
-  let revenue: Props | undefined
+const sendTag = (track: Track, element: Element, event: Props = {}) => {
+  const revenue: Props = {}
   element.classList.forEach(text => {
-    const match = /^(?:footfall|plausible)-(event|revenue)-(.+?)(?:=|--)(.+)/.exec(text)
-    if (match) {
-      const value = match[3]!.replace(/\+/g, ' ')
-      if (match[1] == 'revenue') revenue = { ...revenue, [match[2]!]: value }
-      else if (match[2] == 'name') name = value
-      else props[match[2]!] = value
-    }
+    const match = /^\w+-(event|revenue)-(.+?)(?:=|--)(.+)/.exec(text)
+    if (match) (match[1] == 'event' ? event : revenue)[match[2]!] = match[3]!.replace(/\+/g, ' ')
   })
-  track(name, { props, revenue } as Options)
+  const { name, ...props } = event
+  if (name) track(name as string, { props, revenue: revenue.amount && revenue } as Options)
 }
 
 // Without keepalive a request may not outlive the page: then what leaves the page waits for it, but never long. Returns what to track with.

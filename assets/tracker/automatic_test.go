@@ -69,6 +69,7 @@ const things = `
 <a id="taggedlink" class="plausible-event-name=Sign+up plausible-event-plan--pro" href="https://away.example/signup">tagged</a>
 <div class="x footfall-event-name--Card footfall-event-kind=a+b plausible-revenue-amount=9.50 plausible-revenue-currency=EUR"><p><i><u><span id="deep">deep</span></u></i></p>
 <a id="cardlink" href="https://away.example/card">link in a card</a></div>
+<p id="slip" class="plausible-event-name plausible-event-plan=x">a slip</p>
 <form id="form" action="/send"><input name="q" required value="v"><button id="button">send</button></form>
 <form id="taggedform" class="plausible-event-name=Newsletter" action="/send"><button id="taggedbutton">send</button></form>
 <form id="invalid" action="/send"><input name="q" required></form>
@@ -84,7 +85,7 @@ func click(t *testing.T, tab context.Context, ids ...string) {
 // allThings clicks on all of them, and sends all forms.
 func allThings(t *testing.T, tab context.Context) {
 	t.Helper()
-	click(t, tab, "away", "inside", "bold", "file", "pdf", "iso", "awayfile", "mail", "rect", "taggedlink", "deep", "cardlink", "button", "taggedbutton")
+	click(t, tab, "away", "inside", "bold", "file", "pdf", "iso", "awayfile", "mail", "rect", "taggedlink", "deep", "cardlink", "slip", "button", "taggedbutton")
 	do(t, tab, `for (const id of ["invalid", "novalidate"]) document.getElementById(id).dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
 		for (const button of [1, 2]) document.getElementById("away").dispatchEvent(new MouseEvent("auxclick", { bubbles: true, cancelable: true, button }))`)
 }

@@ -6,7 +6,7 @@ const matches = (list: string, path: string) =>
     pattern =>
       pattern &&
       new RegExp(
-        `^${pattern.replace(/\*\*?|[.+?^${}()|[\]\\]/g, sign => (sign == '**' ? '.*' : sign == '*' ? '[^/]*' : '\\' + sign))}/?$`,
+        `^${pattern.replace(/\*\*?|[.+?^${}()|[\]\\]/g, sign => (sign[1] ? '.*' : sign == '*' ? '[^/]*' : '\\' + sign))}/?$`,
       ).test(path),
   )
 

@@ -124,7 +124,8 @@ const send = (event: Payload, callback: Callback = () => {}) => {
       const request = new XMLHttpRequest()
       request.open('POST', api as string)
       request.onload = () => {
-        if (request.getResponseHeader('x-footfall-ignore')) track.optOut!()
+        // To ask for the one header is an error in the console where it is not there.
+        if (/footfall-ignore/.test(request.getAllResponseHeaders())) track.optOut!()
         callback(request)
       }
       request.onerror = error => callback({ error })

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -115,19 +116,19 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	switch {
-	case !f.zipped:
-		w.Write(f.body)
-	case takesGzip(r):
-		h.Set("Content-Encoding", "gzip")
-		w.Write(f.body)
-	default: // hardly any browser
+	if f.zipped && !takesGzip(r) { // hardly any browser
 		z, err := gzip.NewReader(bytes.NewReader(f.body))
 		if err != nil {
 			panic("web: internal error: " + err.Error())
 		}
 		io.Copy(w, z)
+		return
 	}
+	if f.zipped {
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(f.body)))
+	w.Write(f.body)
 }
 
 func takesGzip(r *http.Request) bool {

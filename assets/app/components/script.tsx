@@ -46,7 +46,7 @@ export function Script({ site }: { site: Site }) {
         <legend>Count beside pageviews</legend>
         {settings.map((s) => (
           <label key={s.key}>
-            <input type="checkbox" checked={on[s.key]} onChange={(e) => void tick(s.key, e.currentTarget.checked)} />
+            <input type="checkbox" checked={on[s.key]} disabled={own.value && !app.value?.add} onChange={(e) => void tick(s.key, e.currentTarget.checked)} />
             <span>{s.name} <span class="hint">{s.hint}</span></span>
           </label>
         ))}
