@@ -237,6 +237,11 @@ func testReleaseGoesOn(t *testing.T, dir string, want released) {
 	w.maintain(t)
 	w.reopen(t)
 	defer w.close(t)
+	for _, site := range w.store.Accounts().Sites() {
+		if got, ok := w.store.Accounts().SiteByScript(site.Script.ID); !ok || got.ID != site.ID {
+			t.Errorf("%s: has no script of its own", site.Domain)
+		}
+	}
 	for _, one := range want.Sites {
 		if got := w.store.Count(one.ID); got != one.Events+3 {
 			t.Errorf("%s: %d events, want three more than %d", one.Domain, got, one.Events)

@@ -25,6 +25,8 @@ func testOwnScript(t *testing.T, owner, visitor *tab, s *server) {
 	if !strings.HasPrefix(snippet, `<script defer src="`+s.URL+`/js/pa-`) {
 		t.Fatalf("the line is %s", snippet)
 	}
+	owner.until(`fetch("/api/app/state").then(answer => answer.json()).then(state => state.sites.find(s => s.domain == "site.example").script)
+		.then(s => [s.outbound_links, s.file_downloads, s.form_submissions, s.hash])`, []bool{true, false, true, false})
 	owner.look("script-own")
 	owner.reload()
 	owner.until(`!!$("script-settings")`, true)
