@@ -47,7 +47,7 @@ func (i *inbox) take() []string {
 }
 
 // bare returns a server without a store; it serves files, health and to, under further paths too.
-func bare(t *testing.T, to http.Handler, paths ...string) *web.Server {
+func bare(t testing.TB, to http.Handler, paths ...string) *web.Server {
 	t.Helper()
 	a := auth.New(auth.Config{})
 	s, err := web.New(web.Config{API: api.New(api.Config{Auth: a}), Auth: a, Assets: built, Ingest: to, EventPaths: paths, Logger: slog.New(slog.DiscardHandler)})
@@ -58,7 +58,7 @@ func bare(t *testing.T, to http.Handler, paths ...string) *web.Server {
 }
 
 // serve runs s on a port of loopback until the end of the test.
-func serve(t *testing.T, s *web.Server) (addr string) {
+func serve(t testing.TB, s *web.Server) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,6 +131,7 @@ func TestFraming(t *testing.T) {
 		{"coding behind a vertical tab", to + "Transfer-Encoding: \x0bchunked\r\n\r\n" + inTwo, 400, false},
 		{"chunks in HTTP/1.0", "POST /api/event HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + inTwo, 400, false},
 		{"chunks", to + "Transfer-Encoding: chunked\r\n\r\n" + inTwo, 202, true},
+		{"chunks to all of the server", "OPTIONS * HTTP/1.1\r\nHost: stats.example\r\nTransfer-Encoding: chunked\r\n\r\n" + inTwo, 200, false},
 		{"chunk with an extension", to + "Transfer-Encoding: chunked\r\n\r\n2;a=\"\n\"\r\n{}\r\n0\r\n\r\n", 400, false},
 		{"chunk of more than 64 bits", to + "Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{}\r\n0\r\n\r\n", 400, false},
 		{"chunk of a negative size", to + "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n", 400, false},

@@ -20,7 +20,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         note,
-		ErrorLog:          slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
+		// Its answer would let more requests follow a body in chunks: see closeAfterChunks.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(discardText{s.log.Handler()}, slog.LevelDebug),
 	}
 	events := newEvents(s, append([]string{tracker.Endpoint}, s.cfg.EventPaths...)...)
 	limited := newListener(listener, events, s.cfg.Proxies, s.log)

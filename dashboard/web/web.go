@@ -153,6 +153,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	closeAfterChunks(out, r)
+	if r.RequestURI == "*" && r.Method == http.MethodOptions { // by which some ask whether anybody is there
+		out.WriteHeader(http.StatusOK)
+		return
+	}
 	if s.scripts.named(out, r) {
 		r.Pattern = "GET /js/{name}"
 		return
