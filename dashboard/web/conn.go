@@ -18,8 +18,9 @@ type conn struct {
 	events *events     // nil: net/http answers everything
 	leave  func(*conn) // gives the place back
 
-	use  atomic.Int32 // one of the words below
-	busy bool         // net/http has a request under way, and reads to see whether its peer is still there
+	use   atomic.Int32 // one of the words below
+	busy  atomic.Bool  // net/http has a request under way, and reads to see whether its peer is still there
+	since bool         // an event was answered since net/http began to wait for a request
 
 	waits atomic.Int64 // since when the peer is waited for, in Unix nanoseconds; 0 while the next step is ours
 	heard atomic.Bool  // a request was answered
@@ -98,16 +99,25 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// awaitHead reads more of a head. One that has begun has to come soon; net/http sees to that only for the first on a connection.
+// awaitHead reads more of a head, up to what may be its end: who sends it in many pieces does not make us judge it as often. One that has begun has to
+// come soon; net/http sees to that only for the first on a connection.
 func (c *conn) awaitHead() error {
-	if len(c.held) > 0 && !c.busy {
-		if now := time.Now(); c.readBy.Sub(now) > readHeaderTimeout {
-			if err := c.SetReadDeadline(now.Add(readHeaderTimeout)); err != nil {
-				return err
+	for {
+		if len(c.held) > 0 && !c.busy.Load() {
+			if now := time.Now(); c.readBy.Sub(now) > readHeaderTimeout {
+				if err := c.SetReadDeadline(now.Add(readHeaderTimeout)); err != nil {
+					return err
+				}
 			}
 		}
+		known := len(c.held)
+		if err := c.more(); err != nil {
+			return err
+		}
+		if mayEnd(c.held[max(0, known-2):]) || len(c.held) > maxHead {
+			return nil
+		}
 	}
-	return c.more()
 }
 
 // more reads behind held.
@@ -135,11 +145,11 @@ func (c *conn) drop(n int) {
 
 // answer answers the request that held begins with, if it is a plain event.
 func (c *conn) answer(f frame) (done bool, err error) {
-	if c.events == nil || c.busy || f.body > readSize-int64(f.head) {
+	if c.events == nil || c.busy.Load() || f.body > readSize-int64(f.head) {
 		return false, nil
 	}
 	l := c.events.lanes.Get().(*lane)
-	defer c.events.lanes.Put(l)
+	defer c.events.leave(l)
 	if !l.read(c.events, c.held[:f.head]) {
 		return false, nil
 	}
@@ -166,6 +176,7 @@ func (c *conn) answer(f frame) (done bool, err error) {
 	now := time.Now()
 	c.waits.Store(now.UnixNano())
 	c.heard.Store(true)
+	c.since = true
 	if c.readBy.Sub(now) < idleTimeout/2 { // not each time
 		err = c.SetReadDeadline(now.Add(idleTimeout))
 	}
@@ -229,9 +240,14 @@ func (c *conn) Close() error {
 // note makes an http.Server tell whose the next step is.
 func note(c net.Conn, state http.ConnState) {
 	at := c.(*conn)
-	at.busy = state == http.StateActive
-	if state == http.StateIdle {
+	at.busy.Store(state == http.StateActive)
+	switch {
+	case state == http.StateIdle:
 		at.heard.Store(true)
 		at.waiting()
+	case state == http.StateActive && at.since:
+		// net/http counts the time for a body from when it began to wait for the head; events may have come for an hour meanwhile.
+		at.since = false
+		_ = at.SetReadDeadline(time.Now().Add(readTimeout)) // who reads hears of a broken connection
 	}
 }

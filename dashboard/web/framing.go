@@ -81,6 +81,11 @@ func judge(b []byte) (frame, error) {
 	}
 }
 
+// mayEnd reports whether there is an empty line in b, whatever ends the lines. What follows the first of a head has no part in how it is judged.
+func mayEnd(b []byte) bool {
+	return bytes.Contains(b, []byte("\n\r\n")) || bytes.Contains(b, []byte("\n\n"))
+}
+
 // nextLine returns the line that begins at from, without its end, and where the next begins: at from while the line goes on behind b.
 func nextLine(b []byte, from int) (line []byte, next int, err error) {
 	n := bytes.IndexByte(b[from:], '\n')

@@ -73,6 +73,15 @@ func (e *events) begin() bool {
 	return !e.stopped
 }
 
+// leave takes back a lane, which keeps nothing of who sent the event.
+func (e *events) leave(l *lane) {
+	clear(l.header)
+	clear(l.values)
+	l.request, l.url = http.Request{}, url.URL{}
+	l.body.Reset(nil)
+	e.lanes.Put(l)
+}
+
 // lane is what one event needs on its way. It is used for many, one after the other.
 type lane struct {
 	request http.Request

@@ -148,12 +148,12 @@ func closeAll(conns []*conn) {
 	}
 }
 
-// closeSilent closes the connections whose peer is waited for.
+// closeSilent closes the connections whose peer is waited for, to begin a request or to end it. Who is taking an answer may do so.
 func (l *listener) closeSilent() {
 	l.mu.Lock()
 	var silent []*conn
 	for c := range l.conns {
-		if c.waits.Load() != 0 {
+		if c.waits.Load() != 0 && !c.busy.Load() {
 			silent = append(silent, c)
 		}
 	}
