@@ -152,6 +152,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // back to the default, which is to die
+	terminal.DumpOnQuit(os.Stderr)
 	passphrase := terminal.TakePassphrase()
 	v := &verbs{}
 	command, err := grammar(v, os.Stdout).Parse(args, os.LookupEnv)

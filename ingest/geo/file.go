@@ -171,7 +171,7 @@ func load(path, dir string) (*database, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if n > maxFile {
-		return nil, fmt.Errorf("read %s: it is larger than any database of places: %d bytes are read at most", name, maxFile)
+		return nil, fmt.Errorf("read %s: it is larger than any database of places: %d bytes are read at most", name, int64(maxFile))
 	}
 	r, err := maxminddb.Open(to.Name())
 	if err != nil {

@@ -1,0 +1,3 @@
+package terminal
+
+var WithoutArguments = withoutArguments
