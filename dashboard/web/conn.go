@@ -68,7 +68,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			}
 		case f.body == chunked:
 			c.clear, c.owed = len(c.held), chunked
-			c.waits.Store(0) // it has readTimeout
+			c.waiting() // where it ends is not known here, and that it came may never be told; an event takes less than patience
 		default:
 			if done, err := c.answer(f); err != nil {
 				return 0, err
@@ -202,7 +202,7 @@ func (c *conn) serve(l *lane, body []byte) (err error) {
 
 // Write gives the peer some time for each piece, however many there are: a line may be slow, but not still.
 func (c *conn) Write(p []byte) (n int, err error) {
-	defer c.waits.Store(0)
+	defer c.waits.Store(c.waits.Load()) // who is told to go on with a body is waited for as before
 	for err == nil && n < len(p) {
 		now := time.Now()
 		c.waits.Store(now.UnixNano())

@@ -79,6 +79,30 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 	})
 }
 
+// TestBodiesThatDoNotCome takes every place there is, by heads of requests whose bodies are awaited in different ways. Who comes is served all the same.
+func TestBodiesThatDoNotCome(t *testing.T) {
+	for _, fields := range []string{"Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\nContent-Length: 4\r\n", "X_Y: 1\r\nContent-Length: 4\r\n"} {
+		inTime(t, &inbox{}, func(t *testing.T, dial func() net.Conn) {
+			var all []net.Conn
+			for range web.MaxConns {
+				c := dial()
+				_, _ = io.WriteString(c, "POST /api/event HTTP/1.1\r\nHost: a\r\n"+fields+"\r\n")
+				all = append(all, c)
+				go io.Copy(io.Discard, c)
+			}
+			time.Sleep(2 * time.Second)
+			began, c := time.Now(), dial()
+			_, _ = io.WriteString(c, "GET /api/system/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+			if b, _ := io.ReadAll(c); !strings.HasSuffix(string(b), `{"ok":true}`) || time.Since(began) > time.Second {
+				t.Errorf("%q: after %v the answer is %q", fields, time.Since(began), b)
+			}
+			for _, c := range append(all, c) {
+				c.Close()
+			}
+		})
+	}
+}
+
 // mirror answers with what it was sent, and remembers it.
 type mirror struct {
 	mu   sync.Mutex // guards seen
