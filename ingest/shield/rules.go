@@ -2,6 +2,7 @@ package shield
 
 import (
 	"strconv"
+	"strings"
 
 	"footfall/storage/account"
 )
@@ -94,9 +95,9 @@ func (c *compiled) add(r account.Rule) {
 	}
 }
 
-// host returns what becomes of events of a host. A rule that only watches drops nothing: its host counts too.
+// host returns what becomes of events of a host, in whatever way its name is written. A rule that only watches drops nothing: its host counts too.
 func (c *compiled) host(name string) action {
-	if c.otherHost.mode == "" || c.hosts.find(lower(name)).mode != "" {
+	if c.otherHost.mode == "" || c.hosts.find(strings.TrimSuffix(strings.TrimPrefix(lower(name), "www."), ".")).mode != "" {
 		return action{}
 	}
 	return c.otherHost

@@ -346,6 +346,18 @@ func TestNoAllocations(t *testing.T) {
 	free("rules")
 }
 
+// TestNamesOfHosts lists a host, and asks for it as programs may write it: browsers write it in one way alone.
+func TestNamesOfHosts(t *testing.T) {
+	book, site := mustBook(t)
+	mustAdd(t, book, site, account.RuleHost, "www.Example.org", account.ModeDrop)
+	s := shield.New(shield.Config{Lists: mustLists(t)})
+	for host, counts := range map[string]bool{"example.org": true, "EXAMPLE.org": true, "WWW.example.org": true, "example.org.": true, "example.net": false, "(none)": false, "x.example.org": false} {
+		if v := s.Check(site, book.Rules(site), hit("192.0.2.7", host, "/", ""), noon.Unix()); (v.Reason == "") != counts {
+			t.Errorf("%s: %+v", host, v)
+		}
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	book, site := mustBook(b)
 	s := shield.New(shield.Config{Lists: mustLists(b)})

@@ -191,6 +191,7 @@ func cleanCountry(s string) (string, error) {
 }
 
 func cleanPage(s string) (string, error) {
+	s = strings.TrimSpace(resolve(s))
 	switch {
 	case !strings.HasPrefix(s, "/"):
 		return "", invalid("page: it must begin with a slash, like /admin/** ; * stands for any characters")
@@ -202,6 +203,27 @@ func cleanPage(s string) (string, error) {
 		return "", invalid("page: pages are counted without what follows a question mark: write the part before it")
 	}
 	return s, nil
+}
+
+// resolve resolves the escapes of a path as they come out of an address bar ("/caf%C3%A9"): pages are stored without. Those of letters, digits and "%" stay, so that
+// what was resolved once stays what it is, and so do those of what has a meaning in a pattern.
+func resolve(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if c := rune(n); err == nil && c >= ' ' && c != unicode.MaxASCII && !strings.ContainsRune("%*?", c) && (c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c)) {
+				out = append(out, byte(n))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return strings.ToValidUTF8(string(out), "\uFFFD")
 }
 
 func cleanHost(s string) (string, error) {
