@@ -46,7 +46,7 @@ func (p *Proxies) examine() verb.Finding {
 		return f
 	}
 	f.Text = fmt.Sprintf("X-Forwarded-For is believed from --trusted-proxy %s (%d networks)", p, len(*list))
-	for _, preset := range readPresetNotes(presetList) {
+	for _, preset := range presets {
 		if slices.Contains(p.items, preset.name) && preset.as != "" {
 			f.Text += fmt.Sprintf("; the list of %s is as of %s, compare it with %s", preset.name, preset.as, preset.source)
 		}

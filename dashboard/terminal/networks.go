@@ -27,44 +27,39 @@ func newNetworks(list []netip.Prefix) *networks {
 	return &n
 }
 
-func (n *networks) contains(a netip.Addr) bool {
+func (n networks) contains(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	i := sort.Search(len(*n), func(i int) bool { return a.Less((*n)[i].Addr()) })
-	return i > 0 && (*n)[i-1].Contains(a)
+	i := sort.Search(len(n), func(i int) bool { return a.Less(n[i].Addr()) })
+	return i > 0 && n[i-1].Contains(a)
 }
 
-func (n *networks) prefixes() []netip.Prefix { return *n }
+// preset is a list that is part of the program.
+type preset struct {
+	name string
+	networks
+	as, source string // of a maker's list: the year in which it was written down, and where the maker's is
+}
 
-// readPresets reads the lists that are part of the program: a line [name] and its source, then a network a line.
-func readPresets(text string) map[string]*networks {
-	lists := map[string][]netip.Prefix{}
-	name := ""
+// readPresets reads lists: a line [name] and its source, then a network a line.
+func readPresets(text string) (list []preset) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "" || line[0] == '#':
 		case line[0] == '[':
-			name, _, _ = strings.Cut(line[1:], "]")
+			name, about, _ := strings.Cut(line[1:], "] ")
+			p := preset{name: name}
+			if as, source, dated := strings.Cut(about, ": "); dated {
+				p.as, p.source = as, source
+			}
+			list = append(list, p)
 		default:
-			lists[name] = append(lists[name], netip.MustParsePrefix(line))
+			of := &list[len(list)-1]
+			of.networks = append(of.networks, netip.MustParsePrefix(line))
 		}
 	}
-	presets := make(map[string]*networks, len(lists))
-	for name, list := range lists {
-		presets[name] = newNetworks(list)
+	for i := range list {
+		list[i].networks = *newNetworks(list[i].networks)
 	}
-	return presets
-}
-
-// presetNote tells of a list of a maker: the year in which it was written down, and where the maker's is.
-type presetNote struct{ name, as, source string }
-
-func readPresetNotes(text string) (notes []presetNote) {
-	for line := range strings.Lines(text) {
-		name, about, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "["), "] ")
-		if as, source, dated := strings.Cut(about, ": "); ok && dated && line[0] == '[' {
-			notes = append(notes, presetNote{name, as, source})
-		}
-	}
-	return notes
+	return list
 }

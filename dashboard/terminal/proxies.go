@@ -1,8 +1,6 @@
 package terminal
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	_ "embed"
 	"fmt"
@@ -16,22 +14,11 @@ import (
 	"time"
 )
 
-const (
-	// maxNetworks bounds the list of proxies, and maxProxyFile a file of them, in bytes: whole clouds need a tenth.
-	maxNetworks  = 20_000
-	maxProxyFile = 1 << 20
-	// proxyFilesEvery is how often files of proxies are looked at.
-	proxyFilesEvery = 10 * time.Second
-)
-
 //go:embed proxies.txt
 var presetList string
 
-// Presets are lists of networks by name.
+// presets are in the order in which a network is named that is in several: the narrowest first.
 var presets = readPresets(presetList)
-
-// presetOrder is how a network is named that is in several: the narrowest first.
-var presetOrder = []string{"loopback", "private", "cloudflare", "fastly", "cloudfront"}
 
 // Proxies are the networks of --trusted-proxy. They are safe for concurrent use, and the zero value trusts nobody.
 type Proxies struct {
@@ -71,7 +58,7 @@ func (l *Listening) Proxies() (*Proxies, error) {
 			}
 			p.files = append(p.files, file)
 		} else if _, err := readNetwork(item); err != nil {
-			return nil, fmt.Errorf("--trusted-proxy %s: want a network such as 10.0.0.0/8, %s, none, or @FILE", item, strings.Join(presetOrder, ", "))
+			return nil, fmt.Errorf("--trusted-proxy %s: want a network such as 10.0.0.0/8, %s, none, or @FILE", item, presetNames())
 		}
 	}
 	return p, p.combine()
@@ -104,12 +91,20 @@ func (p *Proxies) Trusting(network string) string {
 
 // NetworkName returns the preset that an address is in, "" if there is none.
 func NetworkName(a netip.Addr) string {
-	for _, name := range presetOrder {
-		if presets[name].contains(a) {
-			return name
+	for _, preset := range presets {
+		if preset.contains(a) {
+			return preset.name
 		}
 	}
 	return ""
+}
+
+func presetNames() string {
+	var names []string
+	for _, preset := range presets {
+		names = append(names, preset.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Watch reads the files of proxies again when they change, until ctx ends, and then calls changed. A file that cannot be read changes
@@ -197,11 +192,11 @@ func (f *proxyFile) look() (changed bool, err error) {
 		return false, fmt.Errorf("%s is larger than %d bytes", f.path, maxProxyFile)
 	}
 	var list []netip.Prefix
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxProxyFile+1)
-	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line, _, _ = strings.Cut(line, "#")
+		for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
 			found, err := readNetwork(word)
 			if err != nil {
 				return false, fmt.Errorf("%s: line %d: want a network such as 10.0.0.0/8", f.path, n)
@@ -210,13 +205,15 @@ func (f *proxyFile) look() (changed bool, err error) {
 		}
 	}
 	f.list = list
-	return true, lines.Err()
+	return true, nil
 }
 
 // readNetwork reads a network, an address, which is a network of one, or the name of a preset.
 func readNetwork(text string) ([]netip.Prefix, error) {
-	if preset, ok := presets[text]; ok {
-		return preset.prefixes(), nil
+	for _, preset := range presets {
+		if preset.name == text {
+			return preset.networks, nil
+		}
 	}
 	p, err := netip.ParsePrefix(text)
 	if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" {

@@ -14,12 +14,6 @@ import (
 // Prefix starts the name of every environment variable that is read.
 const Prefix = "FOOTFALL_"
 
-// maxSettings bounds the configuration file, and maxSecret a secret's file, in bytes: a larger one is a mistaken path.
-const (
-	maxSettings = 1 << 20
-	maxSecret   = 64 << 10
-)
-
 // Variable returns the environment variable of a flag: "base-url" is FOOTFALL_BASE_URL.
 func Variable(flag string) string {
 	return Prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))

@@ -9,11 +9,6 @@ import (
 	"syscall"
 )
 
-const (
-	firstStacks = 1 << 20  // bytes: some thousand goroutines
-	maxStacks   = 64 << 20 // a server at its limits of connections has less
-)
-
 // DumpOnQuit makes SIGQUIT and SIGABRT, which watchdogs send to a program that hangs, end the process with the stacks of its goroutines on out, without the
 // arguments of calls. Go's own dump has them, and those of a request can be the address of a visitor: it would stand in the system's log.
 func DumpOnQuit(out io.Writer) {
