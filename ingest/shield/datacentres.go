@@ -1,7 +1,6 @@
 package shield
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -27,26 +26,25 @@ const dataCentresHeader = "footfall-datacentres 1"
 // NewDataCentres reads data/datacentres.tsv among the built assets; nil is an empty list.
 func NewDataCentres(data []byte) (*DataCentres, error) {
 	d := &DataCentres{systems: map[uint32]string{}}
-	if data == nil {
-		return d, nil
+	lines, err := afterHeader(data, dataCentresHeader)
+	if err == nil {
+		err = eachLine(lines, d.readLine)
 	}
-	first, rest, _ := bytes.Cut(data, []byte("\n"))
-	if string(first) != dataCentresHeader {
-		return nil, fmt.Errorf("read list of data centres: want a first line %q", dataCentresHeader)
-	}
-	err := eachLine(rest, func(line string) error {
-		number, name, _ := strings.Cut(line, "\t")
-		n, err := strconv.ParseUint(number, 10, 32)
-		if err != nil || name == "" {
-			return errors.New("it is no number and name of a network")
-		}
-		d.systems[uint32(n)] = name
-		return nil
-	})
 	if err != nil {
 		return nil, fmt.Errorf("read list of data centres: %w", err)
 	}
 	return d, nil
+}
+
+// readLine reads the number of an autonomous system and the name of its company.
+func (d *DataCentres) readLine(line string) error {
+	number, name, _ := strings.Cut(line, "\t")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil || name == "" {
+		return errors.New("it is no number and name of a network")
+	}
+	d.systems[uint32(n)] = name
+	return nil
 }
 
 // InDataCentre reports whether an address is in a data centre, as far as that is known.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"footfall/ingest/geo"
@@ -44,24 +45,23 @@ type stamp struct {
 
 func (l *Lists) files(f Files) (list []*watchedFile) {
 	if f.Spam != "" {
-		list = append(list, &watchedFile{path: f.Spam, use: func(data []byte) error {
-			hosts, err := readHosts(data)
-			if err == nil {
-				l.Spam.added.Store(&hosts)
-			}
-			return err
-		}})
+		list = append(list, &watchedFile{path: f.Spam, use: into(&l.Spam.added, readHosts)})
 	}
 	if f.DataCentres != "" {
-		list = append(list, &watchedFile{path: f.DataCentres, use: func(data []byte) error {
-			networks, err := readNetworks(data)
-			if err == nil {
-				l.DataCentres.added.Store(&networks)
-			}
-			return err
-		}})
+		list = append(list, &watchedFile{path: f.DataCentres, use: into(&l.DataCentres.added, readNetworks)})
 	}
 	return list
+}
+
+// into puts what is read of a file in the place of what was read before.
+func into[T any](added *atomic.Pointer[T], read func([]byte) (T, error)) func([]byte) error {
+	return func(data []byte) error {
+		list, err := read(data)
+		if err == nil {
+			added.Store(&list)
+		}
+		return err
+	}
 }
 
 // Read reads the files. An error says what a person should mend, and then nothing of that file is used.
@@ -141,6 +141,15 @@ func (f *watchedFile) read() error {
 		return fmt.Errorf("read list %s: %w", filepath.Base(f.path), err)
 	}
 	return nil
+}
+
+// afterHeader returns the lines of a list among the built assets that come after its first; nil is an empty list.
+func afterHeader(data []byte, header string) ([]byte, error) {
+	first, rest, _ := bytes.Cut(data, []byte("\n"))
+	if data != nil && string(first) != header {
+		return nil, fmt.Errorf("want a first line %q", header)
+	}
+	return rest, nil
 }
 
 // eachLine calls fn for the lines of a list, without remarks and blanks around. What stands in a wrong line is not told: errors go to the log.

@@ -29,7 +29,7 @@ type compiled struct {
 
 	spam, dataCentre, device, siteRate, addressRate action
 	sitePace, addressPace                           rate
-	usual                                           bool // addressRate is what holds without a rule: see Shield.addresses
+	usual                                           bool // addressRate is what holds without a rule: see Shield.judgesAddress
 	bucket                                          *bucket
 
 	addresses networks

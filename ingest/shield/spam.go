@@ -1,7 +1,6 @@
 package shield
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,16 +20,12 @@ const spamHeader = "footfall-spam 1"
 
 // NewSpam reads data/spam.txt among the built assets; nil is an empty list.
 func NewSpam(data []byte) (*Spam, error) {
-	s := &Spam{built: hosts{}}
-	if data == nil {
-		return s, nil
+	s := &Spam{}
+	lines, err := afterHeader(data, spamHeader)
+	if err == nil {
+		s.built, err = readHosts(lines)
 	}
-	first, rest, _ := bytes.Cut(data, []byte("\n"))
-	if string(first) != spamHeader {
-		return nil, fmt.Errorf("read list of spam: want a first line %q", spamHeader)
-	}
-	var err error
-	if s.built, err = readHosts(rest); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read list of spam: %w", err)
 	}
 	return s, nil

@@ -7,15 +7,6 @@ import (
 	"sync"
 )
 
-const (
-	// era is half of the time that a census looks back at, in seconds: long enough for a small site to have visitors, short enough to forget
-	// what has been mended.
-	era = 2 * 60 * 60
-
-	addressMarks = 1024 / 64 // for some hundreds of addresses; one of a few is all that matters
-	agentMarks   = 256 / 64
-)
-
 // Sighting is how the address of an event was found.
 type Sighting struct {
 	Peer, Taken netip.Addr // the other end of the connection, and the address that the event is counted for

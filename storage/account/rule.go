@@ -377,20 +377,24 @@ func (b *Book) ruleEntry(ctx context.Context, r Rule, did string) (*Entry, error
 
 // withRule returns rules with r in the place of one of its number, or added.
 func withRule(rules map[schema.Site]*Rules, r Rule) map[schema.Site]*Rules {
-	list := slices.DeleteFunc(slices.Clone(rules[r.Site].All()), func(old Rule) bool { return old.ID == r.ID })
-	return with(rules, r.Site, NewRules(append(list, r)...))
-}
-
-func byKind(x, y Rule) int {
-	return cmp.Or(cmp.Compare(kindIndex(x.Kind), kindIndex(y.Kind)), cmp.Compare(x.ID, y.ID))
+	return with(rules, r.Site, NewRules(append(rules[r.Site].allBut(r.ID), r)...))
 }
 
 func withoutRule(rules map[schema.Site]*Rules, r Rule) map[schema.Site]*Rules {
-	list := slices.DeleteFunc(slices.Clone(rules[r.Site].All()), func(old Rule) bool { return old.ID == r.ID })
+	list := rules[r.Site].allBut(r.ID)
 	if len(list) == 0 {
 		return without(rules, r.Site)
 	}
 	return with(rules, r.Site, &Rules{list})
+}
+
+// allBut returns a list of its own, without the rule of a number.
+func (r *Rules) allBut(id uint64) []Rule {
+	return slices.DeleteFunc(slices.Clone(r.All()), func(one Rule) bool { return one.ID == id })
+}
+
+func byKind(x, y Rule) int {
+	return cmp.Or(cmp.Compare(kindIndex(x.Kind), kindIndex(y.Kind)), cmp.Compare(x.ID, y.ID))
 }
 
 func kindIndex(k RuleKind) int {
