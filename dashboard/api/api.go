@@ -88,7 +88,7 @@ type API struct {
 	auth        *auth.Auth
 	version     string
 	snapshots   *verb.Streaming
-	nowhere     func() map[string]int64
+	siteless    func() map[string]int64
 	doctor      func(context.Context) []verb.Finding
 	watched     []verb.Examiner
 	scriptPaths []string

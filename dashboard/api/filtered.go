@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -58,10 +57,7 @@ func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site
 	if err != nil {
 		return nil, fmt.Errorf("count events: %w", err)
 	}
-	answer := filteredAnswer{Reasons: reasons(a.store.DropCounts(site.ID, from, to)), Watched: reasons(a.store.WatchCounts(site.ID, from, to)), Other: []foldedAnswer{}}
-	for _, row := range counted.Rows {
-		answer.Counted += int64(row.Metrics[0].Number)
-	}
+	answer := filteredAnswer{Counted: eventsOf(counted), Reasons: reasons(a.store.DropCounts(site.ID, from, to)), Watched: reasons(a.store.WatchCounts(site.ID, from, to)), Other: []foldedAnswer{}}
 	for dimension, n := range a.store.Folded(site.ID, from, to) {
 		answer.Other = append(answer.Other, foldedAnswer{dimension, n})
 	}
@@ -73,36 +69,36 @@ func (a *API) filtered(_ http.ResponseWriter, r *http.Request, site account.Site
 func reasons(counts map[string]map[schema.Date]int64) []reasonAnswer {
 	list := []reasonAnswer{}
 	for reason, days := range counts {
-		one := reasonAnswer{Reason: reason, Help: schema.Reason(reason).Help(), Days: days}
+		one := describeReason(reason, 0)
+		one.Days = days
 		for _, n := range days {
 			one.Count += n
 		}
-		if one.Count > 0 {
-			list = append(list, one)
-		}
+		list = append(list, one)
 	}
-	sortReasons(list)
-	return list
+	return inOrder(list)
 }
 
-func sortReasons(list []reasonAnswer) {
+func describeReason(reason string, count int64) reasonAnswer {
+	return reasonAnswer{Reason: reason, Help: schema.Reason(reason).Help(), Count: count}
+}
+
+// inOrder leaves out what did not happen, and puts the commonest first.
+func inOrder(list []reasonAnswer) []reasonAnswer {
+	list = slices.DeleteFunc(list, func(r reasonAnswer) bool { return r.Count <= 0 })
 	slices.SortFunc(list, func(x, y reasonAnswer) int {
 		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
 	})
+	return list
 }
 
-// siteless tells what belongs to no site.
-func (a *API) siteless() sitelessAnswer {
-	answer := sitelessAnswer{Since: a.started.UTC().Truncate(time.Second), Reasons: []reasonAnswer{}}
-	if a.nowhere == nil {
-		return answer
-	}
-	counts := a.nowhere()
-	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		if n := counts[reason]; n > 0 {
-			answer.Reasons = append(answer.Reasons, reasonAnswer{Reason: reason, Help: schema.Reason(reason).Help(), Count: n})
+// describeSiteless tells what belongs to no site.
+func (a *API) describeSiteless() sitelessAnswer {
+	list := []reasonAnswer{}
+	if a.siteless != nil {
+		for reason, n := range a.siteless() {
+			list = append(list, describeReason(reason, n))
 		}
 	}
-	sortReasons(answer.Reasons)
-	return answer
+	return sitelessAnswer{Since: a.started.UTC().Truncate(time.Second), Reasons: inOrder(list)}
 }

@@ -19,6 +19,12 @@ const (
 	maxDays   = 5000 // "<n>d"
 	maxMonths = 100  // "<n>mo"
 
+	// ruleDays is over how many days, today among them, it is told what a rule has done: what one does now, seen beyond a quiet weekend.
+	ruleDays = 30
+	// maxTried is how many hours back a rule is tried at most: a year, which is what a dashboard shows.
+	maxTried = 366 * 24
+	triedTop = 10 // pages, hosts or countries named that would go
+
 	inspectItems  = 50  // list items shown of a refused value
 	inspectString = 200 // bytes shown of a refused text
 )

@@ -26,9 +26,6 @@ type Rules interface {
 	NewIgnoreLink(ctx context.Context, r account.Rule) (string, error)
 }
 
-// ruleDays is over how many days, today among them, it is told what a rule has done: what one does now, seen beyond a quiet weekend.
-const ruleDays = 30
-
 // ruleAnswer is a rule of a site.
 type ruleAnswer struct {
 	ID    uint64           `json:"id"` // 0: there is no such rule, and this is what holds without one

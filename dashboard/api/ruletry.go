@@ -15,13 +15,6 @@ import (
 	"footfall/storage/schema"
 )
 
-const (
-	// maxTried is how many hours back a rule is tried at most: a year, which is what a dashboard shows.
-	maxTried = 366 * 24
-	// triedTop is how many of the pages, hosts or countries that would go are named.
-	triedTop = 10
-)
-
 // tryForm is the body of POST /api/app/sites/{domain}/rules/try: what a rule would have done to the events that were counted.
 type tryForm struct {
 	Kind  account.RuleKind `json:"kind"`

@@ -1,12 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -76,16 +76,23 @@ func (v *ShieldAdd) Run(c *verb.Context) error {
 		}
 		answers = append(answers, describeRule(r, nil))
 	}
-	if c.JSON {
-		if errJSON := c.PrintJSON(answers); err == nil {
-			err = errJSON
-		}
-		return shieldError("add rule", err)
-	}
-	for _, a := range answers {
-		fmt.Fprintf(c.Out, "rule %d: %s\n", a.ID, a.sentence())
+	if errPrint := printRules(c, answers); err == nil {
+		err = errPrint
 	}
 	return shieldError("add rule", err)
+}
+
+// printRules says what becomes of what rules are about.
+func printRules(c *verb.Context, answers []ruleAnswer) error {
+	if c.JSON {
+		return c.PrintJSON(answers)
+	}
+	for _, a := range answers {
+		if _, err := fmt.Fprintf(c.Out, "rule %d: %s\n", a.ID, a.sentence()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func shieldError(what string, err error) error {
@@ -150,13 +157,7 @@ func (v *ShieldSet) Run(c *verb.Context) error {
 		}
 		answers = append(answers, describeRule(r, nil))
 	}
-	if c.JSON {
-		return c.PrintJSON(answers)
-	}
-	for _, a := range answers {
-		fmt.Fprintf(c.Out, "rule %d: %s\n", a.ID, a.sentence())
-	}
-	return nil
+	return printRules(c, answers)
 }
 
 // noteRules says where rules can do nothing, as far as a running server knows.
@@ -466,13 +467,7 @@ func droppedLines(dropped, watched map[string]map[schema.Date]int64) []droppedLi
 		lines = append(lines, *l)
 	}
 	slices.SortFunc(lines, func(x, y droppedLine) int {
-		if x.Date != y.Date {
-			return int(y.Date) - int(x.Date)
-		}
-		if x.Dropped != y.Dropped {
-			return int(min(max(y.Dropped-x.Dropped, -1), 1))
-		}
-		return strings.Compare(x.Reason, y.Reason)
+		return cmp.Or(cmp.Compare(y.Date, x.Date), cmp.Compare(y.Dropped, x.Dropped), cmp.Compare(x.Reason, y.Reason))
 	})
 	return lines
 }

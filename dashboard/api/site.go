@@ -35,9 +35,8 @@ type zoneAnswer struct {
 
 // describe tells of a site as it is now. Of a zone that is not known it tells the name alone.
 func describe(site account.Site, now time.Time) siteAnswer {
-	is := site.Script
 	s := siteAnswer{Domain: site.Domain, Timezone: site.Timezone, Created: site.Created, Retention: site.Retention,
-		Script: scriptAnswer{is.ID, is.OutboundLinks, is.FileDownloads, is.FormSubmissions, is.Hash}}
+		Script: scriptAnswer(site.Script)}
 	calendar, err := site.Calendar()
 	if err != nil {
 		return s

@@ -7,7 +7,7 @@ import (
 	"footfall/storage/account"
 )
 
-// scriptAnswer is what a site's own script is called and does.
+// scriptAnswer is account.Script, with all that it does not do.
 type scriptAnswer struct {
 	ID              string `json:"id"` // it is served as /js/ID.js
 	OutboundLinks   bool   `json:"outbound_links"`
@@ -66,7 +66,8 @@ func parseScript(words []string) (account.Script, error) {
 // sentence says what a site's own script does.
 func (s scriptAnswer) sentence() string {
 	var on []string
-	for _, setting := range scriptSettings(&account.Script{OutboundLinks: s.OutboundLinks, FileDownloads: s.FileDownloads, FormSubmissions: s.FormSubmissions, Hash: s.Hash}) {
+	script := account.Script(s)
+	for _, setting := range scriptSettings(&script) {
 		if *setting.on {
 			on = append(on, setting.name)
 		}

@@ -31,7 +31,7 @@ func (a *API) system(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, auth.ErrAnonymous)
 		return
 	}
-	answer := systemAnswer{Siteless: a.siteless(), Findings: []verb.Finding{}}
+	answer := systemAnswer{Siteless: a.describeSiteless(), Findings: []verb.Finding{}}
 	for _, room := range a.watched {
 		answer.Findings = append(answer.Findings, room.Examine(&verb.Context{Context: r.Context(), Now: a.now})...)
 	}
