@@ -33,7 +33,7 @@ type Config struct {
 	Assets fs.FS // assets.Dist
 	// SiteByScript finds the site whose own script has the id.
 	SiteByScript func(id string) (account.Site, bool)
-	// ScriptPaths and EventPaths are further names of the tracking script and of /api/event: paths that terminal.Listening.Paths has judged.
+	// ScriptPaths and EventPaths are further names of the tracking script and of /api/event: paths that terminal.Listening.CheckPaths has judged.
 	ScriptPaths, EventPaths []string
 	// Ready returns nil while the store can be written and read. Nil is always ready.
 	Ready func() error
@@ -107,7 +107,7 @@ func New(cfg Config) (*Server, error) {
 // table lists everything the server answers.
 func (s *Server) table(files *files) []Route {
 	list := []Route{
-		{"", "/api/event", Ingest, s.cfg.Ingest},
+		{"", tracker.Endpoint, Ingest, s.cfg.Ingest},
 		{"", "/api/error", Ingest, s.cfg.Ingest},
 		{"", "/api/send", Ingest, s.cfg.Ingest},
 		{"", "/pixel.gif", Ingest, s.cfg.Ingest},
@@ -136,8 +136,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = tracker.Endpoint
 	}
 	// The path of events is short on purpose: it is most of the traffic, and ingest answers for itself.
-	if r.URL.Path == "/api/event" && r.Method == http.MethodPost {
-		defer s.recover(w, r, "/api/event")
+	if r.URL.Path == tracker.Endpoint && r.Method == http.MethodPost {
+		defer s.recover(w, r, tracker.Endpoint)
 		closeAfterChunks(w, r)
 		s.cfg.Ingest.ServeHTTP(w, r)
 		return
@@ -205,7 +205,7 @@ func (s *Server) headers(h http.Header, r *http.Request) {
 // isForPages reports whether the pages of other sites are meant to read what is at path.
 func isForPages(path string) bool {
 	switch path {
-	case "/api/event", "/api/error", "/api/send", "/pixel.gif":
+	case tracker.Endpoint, "/api/error", "/api/send", "/pixel.gif":
 		return true
 	}
 	return strings.HasPrefix(path, "/js/")
