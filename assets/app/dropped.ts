@@ -2,7 +2,7 @@
 
 import type { Left, Reason } from "./api.ts";
 import { type Day, firstOfMonth, monday } from "./dates.ts";
-import { fullNumber, percent } from "./format.ts";
+import { capital, events, percent } from "./format.ts";
 import { type Interval, type Range, timeLabels } from "./periods.ts";
 
 const names: Record<string, string> = {
@@ -21,10 +21,7 @@ const names: Record<string, string> = {
 };
 
 /** reasonName is what a reason is called in a table; one that this page does not know is shown as it is. */
-export const reasonName = (reason: string): string => names[reason] ?? sentence(reason.replaceAll("_", " "), "");
-
-/** sentence makes one of a clause. */
-export const sentence = (clause: string, end = "."): string => (clause === "" ? "" : clause.charAt(0).toUpperCase() + clause.slice(1) + end);
+export const reasonName = (reason: string): string => names[reason] ?? capital(reason.replaceAll("_", " "));
 
 const sum = (reasons: readonly Reason[]): number => reasons.reduce((n, r) => n + r.count, 0);
 
@@ -32,7 +29,6 @@ const sum = (reasons: readonly Reason[]): number => reasons.reduce((n, r) => n +
 export function summary(left: Left): { lead: string; rest: string } {
   const dropped = sum(left.reasons);
   const all = left.counted + dropped;
-  const events = (n: number) => `${fullNumber(n)} ${n === 1 ? "event" : "events"}`;
   if (all === 0) return { lead: "", rest: "No events came in this period." };
   if (dropped === 0) return { lead: "", rest: all === 1 ? "The one event that came was counted." : `All ${events(all)} that came were counted.` };
   if (left.counted === 0) return { lead: "", rest: all === 1 ? "The one event that came was not counted." : `None of the ${events(all)} that came were counted.` };

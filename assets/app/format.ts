@@ -12,6 +12,15 @@ export function fullNumber(n: number): string {
   return thousands.format(n);
 }
 
+/** events counts events in words: 1 event, 12 events. */
+export const events = (n: number): string => `${fullNumber(n)} ${n === 1 ? "event" : "events"}`;
+
+/** capital lets a text of the server begin a sentence. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** sentence makes one of a clause. */
+export const sentence = (clause: string): string => (clause === "" ? "" : capital(clause) + (clause.endsWith(".") ? "" : "."));
+
 /** shortNumber writes at most four characters of number: 999, 1.2k, 12k, 1.2M. */
 export function shortNumber(n: number): string {
   for (const [size, unit] of [[1e9, "B"], [1e6, "M"], [1e3, "k"]] as const) {

@@ -1,7 +1,7 @@
 // Rules of what is counted, in words.
 
 import type { Rule, RuleMode, Tried } from "./api.ts";
-import { countryName, dayName, fullNumber } from "./format.ts";
+import { countryName, dayName, events, fullNumber } from "./format.ts";
 
 /** How a rule of a kind reads in the list, and what is asked for to make one. */
 interface Words {
@@ -42,8 +42,6 @@ export const modes: readonly { mode: RuleMode; name: string; help: string }[] = 
   { mode: "watch", name: "Watch", help: "Counted, and so is how many would have been dropped" },
   { mode: "off", name: "Off", help: "The rule does nothing" },
 ];
-
-const events = (n: number): string => `${fullNumber(n)} ${n === 1 ? "event" : "events"}`;
 
 /**
  * sayCount says what a rule did in so many days; of what holds without a rule, not all is known. Up to the day of its last change a rule

@@ -3,6 +3,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { type Finding, getCheckup } from "../api.ts";
+import { capital, sentence } from "../format.ts";
 import { Cross } from "./icons.tsx";
 import { system } from "./system.tsx";
 
@@ -16,7 +17,7 @@ export function AddressBanner() {
   if (!f) return null;
   return (
     <div class="alarm" role="alert" data-testid="address-banner">
-      <strong>Look at your proxy.</strong> {capital(f.text)}. {f.mend && <Mend text={capital(f.mend)} />}
+      <strong>Look at your proxy.</strong> {sentence(f.text)} {f.mend && <Mend text={capital(f.mend)} />}
     </div>
   );
 }
@@ -57,8 +58,6 @@ export function Checkup() {
     </dialog>
   );
 }
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Mend sets apart what is to be copied: flags with their values, and what stands between backquotes. */
 function Mend({ text }: { text: string }) {

@@ -3,8 +3,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { getFiltered, type Left, type Reason, type Site } from "../api.ts";
-import { type Bar, barsOf, reasonName, sentence, summary } from "../dropped.ts";
-import { bucketName, fullNumber, moment, percent, rangeName, shortNumber, tickName } from "../format.ts";
+import { type Bar, barsOf, reasonName, summary } from "../dropped.ts";
+import { bucketName, events, fullNumber, moment, percent, rangeName, sentence, shortNumber, tickName } from "../format.ts";
 import type { Interval, Range } from "../periods.ts";
 import { countDays } from "../dates.ts";
 import { useRefresh } from "../refresh.ts";
@@ -165,7 +165,7 @@ const named = (dimension: string): string => (dimension === "event:props" ? "pro
 
 /** Others says what was counted without its value, and what came for no site of this server. */
 function Others({ left }: { left: Left }) {
-  const nowhere = system.value?.siteless;
+  const siteless = system.value?.siteless;
   return (
     <>
       {left.other.length > 0 && (
@@ -173,7 +173,7 @@ function Others({ left }: { left: Left }) {
           Counted as “(other)”, because a day had too many different ones: {left.other.map((o) => `${fullNumber(o.count)} ${named(o.dimension)}`).join(", ")}.
         </p>
       )}
-      {nowhere && nowhere.reasons.length > 0 && <p class="filtered-note" data-testid="siteless">{saySiteless(nowhere.reasons)} since the server started on {moment(nowhere.since)}; no name that was sent is kept.</p>}
+      {siteless && siteless.reasons.length > 0 && <p class="filtered-note" data-testid="siteless">{saySiteless(siteless.reasons)} since the server started on {moment(siteless.since)}; no name that was sent is kept.</p>}
     </>
   );
 }
@@ -184,7 +184,7 @@ function saySiteless(reasons: readonly Reason[]): string {
   const unknown = count("not_found");
   const invalid = reasons.reduce((n, r) => n + r.count, 0) - unknown;
   const parts = [];
-  if (unknown > 0) parts.push(`${fullNumber(unknown)} ${unknown === 1 ? "event" : "events"} for sites that are not set up here`);
+  if (unknown > 0) parts.push(`${events(unknown)} for sites that are not set up here`);
   if (invalid > 0) parts.push(`${fullNumber(invalid)} ${invalid === 1 ? "request that is no event" : "requests that are no events"}`);
   return `For none of your sites: ${parts.join(" and ")}`;
 }

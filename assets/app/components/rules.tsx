@@ -4,8 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { addRule, changeRule, getRules, removeRule, type Rule, type RuleMode, type Rules as AllRules, type Site, tryRule, type Tried } from "../api.ts";
-import { sentence } from "../dropped.ts";
-import { countryName, fullNumber } from "../format.ts";
+import { capital, countryName, fullNumber, sentence } from "../format.ts";
 import { follow, place, view } from "../router.ts";
 import { countries, countryCode, hasRate, kindName, modes, placeholderOf, sayAge, sayCount, sayRule, sayTried } from "../rules.ts";
 import { say } from "../session.ts";
@@ -35,7 +34,7 @@ export function Rules({ site }: { site: Site }) {
       await load();
       said.value = done;
     } catch (err) {
-      said.value = { text: sentence(say(err), ""), bad: true };
+      said.value = { text: capital(say(err)), bad: true };
     }
   };
   useEffect(() => void change(async () => ({ text: "" })), [site.domain]);
@@ -77,7 +76,7 @@ export function Rules({ site }: { site: Site }) {
             <p class="hint">Beside these, robots that say what they are are never counted.</p>
             <ul class="rule-list">
               {ones.map((r) => (
-                <RuleRow key={r.kind} rule={r} days={a.days} help={hasRate(r.kind) ? undefined : sentence(kindOf(a, r)?.help ?? "", "") + (r.kind === "datacentre" ? ", as far as a database of networks or a list knows them" : "")} onMode={(m) => setMode(r, m)}>
+                <RuleRow key={r.kind} rule={r} days={a.days} help={hasRate(r.kind) ? undefined : capital(kindOf(a, r)?.help ?? "") + (r.kind === "datacentre" ? ", as far as a database of networks or a list knows them" : "")} onMode={(m) => setMode(r, m)}>
                   {hasRate(r.kind) && <Rate key={r.value} rule={r} save={(value) => change(async () => {
                     const now = await addRule(site.domain, { kind: r.kind, value });
                     return { text: `${sayRule(now)}: ${modes.find((m) => m.mode === now.mode)?.help.toLowerCase()}.` };
@@ -152,7 +151,7 @@ function RuleForm({ site, all, added }: { site: Site; all: AllRules; added: (rul
     const timer = setTimeout(() => {
       tryRule(site.domain, kind.value, value, triedDays * 24).then(
         (t) => { if (!gone) tried.value = t; },
-        (err: unknown) => { if (!gone) error.value = sentence(say(err), ""); },
+        (err: unknown) => { if (!gone) error.value = capital(say(err)); },
       );
     }, typingPauseMs);
     return () => {
@@ -169,7 +168,7 @@ function RuleForm({ site, all, added }: { site: Site; all: AllRules; added: (rul
       typed.value = note.value = "";
       await added(rule);
     } catch (err) {
-      error.value = sentence(say(err), "");
+      error.value = capital(say(err));
     }
     busy.value = false;
     field.current?.focus();

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getSystem, type Snapshots, type System } from "../api.ts";
-import { moment } from "../format.ts";
+import { moment, sentence } from "../format.ts";
 import { useRefresh } from "../refresh.ts";
 import { app, say } from "../session.ts";
 
@@ -37,8 +37,6 @@ export function SnapshotBanner() {
     </div>
   );
 }
-
-const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 
 /** SnapshotLine says up to when the data could be restored, and when that was last proven. */
 export function SnapshotLine() {

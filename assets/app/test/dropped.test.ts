@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reason } from "../api.ts";
-import { barsOf, reasonName, sentence, summary } from "../dropped.ts";
+import { barsOf, reasonName, summary } from "../dropped.ts";
 
 const reason = (name: string, days: Record<string, number>): Reason => ({ reason: name, help: "", count: Object.values(days).reduce((a, b) => a + b, 0), days });
 
@@ -21,8 +21,6 @@ test("how much of what came was not counted", () => {
 test("reasons have names, also those that this page does not know", () => {
   assert.equal(reasonName("bot"), "Robots");
   assert.equal(reasonName("some_new_thing"), "Some new thing");
-  assert.equal(sentence("the referrer is known"), "The referrer is known.");
-  assert.equal(sentence(""), "");
 });
 
 test("bars sum the days of each bucket, and lose none", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Result } from "../api.ts";
-import { bucketName, countryName, duration, percent, rangeName, shortNumber } from "../format.ts";
+import { bucketName, countryName, duration, percent, rangeName, sentence, shortNumber } from "../format.ts";
 import { changeOf, sayChange, showMetric } from "../metrics.ts";
 import { pointsOf, ticks } from "../series.ts";
 
@@ -83,4 +83,10 @@ test("axis labels stand at midnights where hours span days", () => {
   assert.deepEqual(ticks(hours, "hour", 4), [0, 48, 96, 144]);
   assert.deepEqual(ticks(hours.slice(0, 24), "hour", 12), [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22]);
   assert.deepEqual(ticks([], "day", 10), []);
+});
+
+test("clauses become sentences", () => {
+  assert.equal(sentence("the referrer is known"), "The referrer is known.");
+  assert.equal(sentence("It is done."), "It is done.");
+  assert.equal(sentence(""), "");
 });
