@@ -453,7 +453,7 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 
 // listFiles are the lists that the operator adds.
 func listFiles(o *terminal.Listening) shield.Files {
-	return shield.Files{Spam: o.SpamList, DataCentres: o.Datacentres}
+	return shield.Files{Spam: o.SpamList, DataCentres: o.DatacentreList}
 }
 
 // places returns the countries of the product with the databases that the operator added. A file that was named must be

@@ -17,15 +17,15 @@ import (
 
 // Listening are the flags of a verb that runs a server.
 type Listening struct {
-	Listen        string   `help:"Address to listen at (default ${default})." placeholder:"HOST:PORT" default:"127.0.0.1:8080"`
-	BaseURL       string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
-	TrustedProxy  []string `help:"Proxies whose X-Forwarded-For is believed: networks, private, cloudflare, fastly, cloudfront, @FILE, or none (default ${default})." placeholder:"NETWORK" default:"loopback"`
-	Geo           string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
-	ScriptPath    []string `name:"script-path" help:"Further path of the tracking script, such as /assets/app.js, that no list of ad-blockers has." placeholder:"PATH"`
-	EventPath     []string `name:"event-path" help:"Further path that takes events, such as /assets/e. The script of --script-path sends to the first." placeholder:"PATH"`
-	SpamList      string   `help:"File of hosts, one a line, whose referrers are spam, besides those known. It is read anew when it changes." placeholder:"FILE"`
-	Datacentres   string   `help:"File of networks of data centres, as CIDR, one a line; sites whose rules drop or watch those use it. It is read anew when it changes." placeholder:"FILE"`
-	MetricsListen string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
+	Listen         string   `help:"Address to listen at (default ${default})." placeholder:"HOST:PORT" default:"127.0.0.1:8080"`
+	BaseURL        string   `name:"base-url" help:"Where browsers reach the server, such as https://stats.example.org." placeholder:"URL"`
+	TrustedProxy   []string `help:"Proxies whose X-Forwarded-For is believed: networks, private, cloudflare, fastly, cloudfront, @FILE, or none (default ${default})." placeholder:"NETWORK" default:"loopback"`
+	Geo            string   `name:"geo" help:"Database of countries, cities or networks in the MaxMind format. Each *.mmdb in the data directory is used without this." placeholder:"FILE"`
+	ScriptPath     []string `name:"script-path" help:"Further path of the tracking script, such as /assets/app.js, that no list of ad-blockers has." placeholder:"PATH"`
+	EventPath      []string `name:"event-path" help:"Further path that takes events, such as /assets/e. The script of --script-path sends to the first." placeholder:"PATH"`
+	SpamList       string   `help:"File of hosts, one a line, whose referrers are spam, besides those known. It is read anew when it changes." placeholder:"FILE"`
+	DatacentreList string   `help:"File of networks of data centres, as CIDR, one a line; sites whose rules drop or watch those use it. It is read anew when it changes." placeholder:"FILE"`
+	MetricsListen  string   `help:"Address to serve Prometheus metrics at, for no one outside." placeholder:"HOST:PORT"`
 }
 
 // Base returns --base-url without a slash at its end, nil if it is not given.
