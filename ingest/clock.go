@@ -11,7 +11,14 @@ import (
 type clock struct {
 	now    func() time.Time
 	log    *slog.Logger
+	begun  time.Time
 	newest atomic.Int64 // Unix seconds
+}
+
+// steady returns the time in Unix seconds as if nobody had set the clock since the start. Paces are told by it: while unix stands still, they would let nothing
+// through.
+func (c *clock) steady() int64 {
+	return c.begun.Unix() + int64(c.now().Sub(c.begun)/time.Second)
 }
 
 // unix returns the time in Unix seconds.

@@ -135,7 +135,7 @@ func newHandler(cfg Config, s store) (*Handler, error) {
 		store: s, book: book, agents: cfg.Agents, places: cfg.Places, sources: cfg.Sources, trusted: cfg.Trusted,
 		trusting: cfg.Trusting, census: visitor.NewCensus(cfg.Network),
 		lists: cfg.Lists, shield: shield.New(shield.Config{Lists: cfg.Lists, Ignores: s.IsIgnoreToken}),
-		clock: clock{now: cfg.Now, log: cfg.Logger}, log: cfg.Logger,
+		clock: clock{now: cfg.Now, begun: cfg.Now(), log: cfg.Logger}, log: cfg.Logger,
 		bodies: sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }},
 		large:  make(chan struct{}, maxLargeBodies),
 		lanes:  map[schema.Site]*lane{},

@@ -30,9 +30,9 @@ func BuiltLists(places *geo.DB) (*shield.Lists, error) {
 func (h *Handler) Lists() *shield.Lists { return h.lists }
 
 // judge says whether a hit counts for a site. What is known without reading the User-Agent comes first.
-func (h *Handler) judge(hit *wire.Hit, from *sender, site schema.Site, now int64) shield.Verdict {
+func (h *Handler) judge(hit *wire.Hit, from *sender, site schema.Site) shield.Verdict {
 	v := h.shield.Check(site, h.store.Rules(site), &shield.Hit{Addr: from.addr, Host: hit.Event.Hostname, Page: hit.Event.Pathname, Referrer: hit.Referrer,
-		Ignore: shield.IgnoreToken(hit.Query, storage.IgnoreParam), Program: from.alone}, now)
+		Ignore: shield.IgnoreToken(hit.Query, storage.IgnoreParam), Program: from.alone}, h.clock.steady())
 	if v.Reason == "" && from.agent(h).Bot != "" {
 		v.Robot()
 	}

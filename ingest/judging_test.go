@@ -298,3 +298,36 @@ func TestBuiltLists(t *testing.T) {
 		}
 	}
 }
+
+// TestRatesWhenTheClockIsSetBack sends events while the time of events stands still, since the clock was set back by half an hour. Their pace is told by how much time passes.
+func TestRatesWhenTheClockIsSetBack(t *testing.T) {
+	now := noon.Add(-time.Hour)
+	store := mustOpen(t, t.TempDir(), func() time.Time { return now })
+	defer mustClose(t, store)
+	h, err := ingest.New(ingest.Config{Store: store, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shielded{t: t, store: store, h: h, site: mustSite(t, store, "example.com", "Etc/UTC")}
+	s.add(account.RuleSiteRate, "2", account.ModeDrop)
+	counted := func() (n int) {
+		for range 4 {
+			if s.send("https://example.com/", "").Get("X-Plausible-Dropped") == "" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := counted(); n != 2 {
+		t.Errorf("%d events counted of a rate of 2", n)
+	}
+	now = noon
+	if n := counted(); n != 2 {
+		t.Errorf("%d events counted an hour later", n)
+	}
+	for now = noon.Add(-30 * time.Minute); now.Before(noon); now = now.Add(10 * time.Minute) {
+		if n := counted(); n != 2 {
+			t.Errorf("%d events counted at %s", n, now.Format(time.TimeOnly))
+		}
+	}
+}

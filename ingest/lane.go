@@ -104,7 +104,7 @@ func (h *Handler) attempt(hit *wire.Hit, from *sender, site account.Site, now in
 		return nil, "", fmt.Errorf("site %d: %w", site.ID, err)
 	}
 	at := moment{calendar, calendar.Date(now), now}
-	verdict := h.judge(hit, from, site.ID, now)
+	verdict := h.judge(hit, from, site.ID)
 	if verdict.Reason != "" {
 		h.dropBy(site.ID, at.date, &verdict)
 		return nil, verdict.Reason, nil

@@ -141,7 +141,7 @@ func (s *Shield) Keep(keep func(schema.Site) bool) {
 	s.sites.Store(&next)
 }
 
-// Check judges a hit by the rules of a site at a time in Unix seconds. That its sender is a robot is judged by Robot, after this.
+// Check judges a hit by the rules of a site at a time in Unix seconds, by which its pace is told. That its sender is a robot is judged by Robot, after this.
 func (s *Shield) Check(site schema.Site, rules *account.Rules, h *Hit, now int64) (v Verdict) {
 	c := s.rules(site, rules)
 	_ = s.spam(c, h, &v) || s.pace(c, site, h, now, &v) || s.device(c, site, h, &v) || s.dataCentre(c, h, &v) ||
