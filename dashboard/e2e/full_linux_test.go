@@ -43,7 +43,7 @@ func (s *stream) run() {
 				}
 				n = int(s.next.Add(1)) - 1
 				s.sent[n].Store(true)
-				status, retry, err := offerEvent(client, url, eventAddress(n), eventAgent(n), largeBody(n))
+				status, header, err := offerEvent(client, url, eventAddress(n), eventAgent(n), largeBody(n))
 				switch {
 				case err != nil && s.url.Load() == url:
 					s.t.Errorf("event %d: %v", n, err)
@@ -51,10 +51,10 @@ func (s *stream) run() {
 				case status == http.StatusAccepted:
 					s.acked[n].Store(true)
 					s.taken.Add(1)
-				case status == http.StatusServiceUnavailable && retry != "":
+				case status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
 					s.refused.Add(1)
 				default:
-					s.t.Errorf("event %d was answered %d, Retry-After %q", n, status, retry)
+					s.t.Errorf("event %d was answered %d, Retry-After %q", n, status, header.Get("Retry-After"))
 				}
 			}
 		})

@@ -18,19 +18,8 @@ import (
 // send posts one pageview and reports whether it was acknowledged.
 func send(url, domain, path, userAgent string) bool {
 	body := fmt.Sprintf(`{"n":"pageview","d":%q,"u":"https://%s%s"}`, domain, domain, path)
-	r, err := http.NewRequest("POST", url+"/api/event", strings.NewReader(body))
-	if err != nil {
-		return false
-	}
-	r.Header.Set("Content-Type", "text/plain")
-	r.Header.Set("User-Agent", userAgent)
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return false
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	return err == nil && res.StatusCode == http.StatusAccepted && string(answer) == "ok" && res.Header.Get("X-Plausible-Dropped") == ""
+	status, header, err := offerEvent(http.DefaultClient, url, "", userAgent, body)
+	return err == nil && status == http.StatusAccepted && header.Get("X-Plausible-Dropped") == ""
 }
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

@@ -12,21 +12,11 @@ import (
 // shieldEvent posts a pageview from an address and reports whether it is counted.
 func shieldEvent(t *testing.T, url, address, page string) (counted bool) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", url+"/api/event", strings.NewReader(fmt.Sprintf(`{"n":"pageview","u":"https://example.org%s","d":"example.org"}`, page)))
-	if err != nil {
-		t.Fatal(err)
+	status, header, err := offerEvent(http.DefaultClient, url, address, browsers[0], fmt.Sprintf(`{"n":"pageview","u":"https://example.org%s","d":"example.org"}`, page))
+	if err != nil || status != http.StatusAccepted {
+		t.Fatalf("status %d, %v", status, err)
 	}
-	r.Header.Set("User-Agent", browsers[0])
-	r.Header.Set("X-Forwarded-For", address)
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusAccepted {
-		t.Fatal(res.Status)
-	}
-	return res.Header.Get("X-Plausible-Dropped") == ""
+	return header.Get("X-Plausible-Dropped") == ""
 }
 
 // TestRulesOfASite changes rules of a running server, kills it, and restores its snapshot: a rule is in force for the next event, survives with what it has

@@ -93,7 +93,7 @@ func (s *siege) send(url string, sites []string) {
 		s.events = append(s.events, siegeEvent{site: site})
 		s.mu.Unlock()
 		body := fmt.Sprintf(`{"n":%q,"u":"https://%s%s","d":%q,"p":{"seq":"%d"}}`, eventName(n), site, eventPath(n), site, n)
-		status, retry, err := offerEvent(client, url, eventAddress(n), eventAgent(n), body)
+		status, header, err := offerEvent(client, url, eventAddress(n), eventAgent(n), body)
 		if err != nil {
 			return
 		}
@@ -102,8 +102,8 @@ func (s *siege) send(url string, sites []string) {
 		case status == http.StatusAccepted:
 			// An event for a site that is being removed is dropped with 202: nobody asks who is counted here.
 			s.events[n].acked = s.sites[site] == nil || s.sites[site].gone == stays && s.sites[site].added
-		case status != http.StatusServiceUnavailable || retry == "":
-			s.t.Errorf("event %d was answered %d, Retry-After %q", n, status, retry)
+		case status != http.StatusServiceUnavailable || header.Get("Retry-After") == "":
+			s.t.Errorf("event %d was answered %d, Retry-After %q", n, status, header.Get("Retry-After"))
 		}
 		s.mu.Unlock()
 	}

@@ -406,7 +406,7 @@ func (l *ledger) offer(t *testing.T, f fault, url string, events int) {
 					return
 				}
 				l.sent[mine].Store(true)
-				status, retry, err := offerEvent(client, url, eventAddress(mine), eventAgent(mine), eventBody(mine))
+				status, header, err := offerEvent(client, url, eventAddress(mine), eventAgent(mine), eventBody(mine))
 				switch {
 				case err != nil && f.how != "KILL":
 					t.Errorf("%v: event %d: %v", f, mine, err)
@@ -414,8 +414,8 @@ func (l *ledger) offer(t *testing.T, f fault, url string, events int) {
 					return
 				case status == http.StatusAccepted:
 					l.acked[mine].Store(true)
-				case status != http.StatusServiceUnavailable || retry == "":
-					t.Errorf("%v: event %d was answered %d, Retry-After %q", f, mine, status, retry)
+				case status != http.StatusServiceUnavailable || header.Get("Retry-After") == "":
+					t.Errorf("%v: event %d was answered %d, Retry-After %q", f, mine, status, header.Get("Retry-After"))
 				}
 			}
 		})

@@ -35,29 +35,31 @@ func oneConnection() *http.Client {
 	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}}
 }
 
-// postEvent sends an event as the visitor at address with a User-Agent and returns the status code.
+// postEvent sends an event as the visitor at address, this machine if it is "", with a User-Agent and returns the status code.
 func postEvent(c *http.Client, url, address, agent, body string) (status int, err error) {
 	status, _, err = offerEvent(c, url, address, agent, body)
 	return status, err
 }
 
-// offerEvent is postEvent that also tells when the server wants to be asked again.
-func offerEvent(c *http.Client, url, address, agent, body string) (status int, retryAfter string, err error) {
+// offerEvent is postEvent that also tells what the headers of the answer say.
+func offerEvent(c *http.Client, url, address, agent, body string) (status int, header http.Header, err error) {
 	req, err := http.NewRequest("POST", url+"/api/event", strings.NewReader(body))
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "text/plain")
 	req.Header.Set("User-Agent", agent)
-	req.Header.Set("X-Forwarded-For", address)
+	if address != "" {
+		req.Header.Set("X-Forwarded-For", address)
+	}
 	res, err := c.Do(req)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
 	defer res.Body.Close()
 	// The status line has arrived: the event is acknowledged, even if the rest of the answer is lost.
 	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode, res.Header.Get("Retry-After"), nil
+	return res.StatusCode, res.Header, nil
 }
 
 // addToken makes a token for the Stats API, on an idle data directory or in a running server.

@@ -1,5 +1,5 @@
-// Package visitor turns who sent a request into a number that means nothing tomorrow. It is the only code that hashes
-// an address.
+// Package visitor turns who sent a request into a number that means nothing tomorrow. It is the only code that makes something of an address that is
+// stored; it also finds that address among proxies (ClientAddr), and tells when it looks like a proxy's (Census).
 //
 // The number is the first 64 bits, big-endian, of
 //
