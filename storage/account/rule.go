@@ -228,8 +228,9 @@ func resolve(s string) string {
 
 func cleanHost(s string) (string, error) {
 	h := strings.ToLower(s)
-	h = strings.TrimPrefix(strings.TrimPrefix(h, "https://"), "http://")
-	h = strings.TrimSuffix(strings.TrimPrefix(h, "www."), "/")
+	for before := ""; h != before; { // what was cleaned stays what it is
+		before, h = h, strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(h, "https://"), "http://"), "www."), "/")
+	}
 	switch {
 	case h == "":
 		return "", invalid("host: it is empty; write it like example.org or *.example.org")

@@ -197,3 +197,21 @@ func TestCleanRule(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCleanRule holds that what was cleaned once stays what it is: rules are cleaned again whenever something else of them changes.
+func FuzzCleanRule(f *testing.F) {
+	for _, s := range []string{"/a", "/caf%C3%A9%20", "/%%2541", "/%4%201", "www.www.a", "https://http://a/", "::ffff:1.2.3.4", "10.0.0.0/8", "nl", "+7"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, info := range account.RuleKinds {
+			once, err := account.CleanRule(info.Kind, s)
+			if err != nil {
+				continue
+			}
+			if twice, err := account.CleanRule(info.Kind, once); err != nil || twice != once {
+				t.Errorf("%s %q: %q, then %q, %v", info.Kind, s, once, twice, err)
+			}
+		}
+	})
+}
