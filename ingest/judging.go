@@ -75,7 +75,7 @@ func (h *Handler) examineRules() (found []verb.Finding) {
 	}
 	if n > 0 {
 		found = append(found, verb.Finding{Level: verb.Warning, About: "rules", Text: fmt.Sprintf("the rule about data centres does nothing (sites: %d): no network of one is known here", n),
-			Mend: "put a database of networks (ASN) into the data directory, or name a list with --datacentres: docs/filters.md"})
+			Mend: "put a database of networks (ASN) into the data directory, or name a list with --datacentre-list: docs/filters.md"})
 	}
 	return found
 }
