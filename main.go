@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -240,7 +241,7 @@ func (a *app) runVerb() (err error) {
 	}
 	return admin.Where(a.ctx, dir, a.args, a.command.Settings, streams,
 		func() (*storage.Store, error) {
-			return a.open(dir, strings.HasSuffix(a.command.Path, " add") && a.command.Path != "key add" && a.command.Path != "shield add")
+			return a.open(dir, slices.Contains([]string{"site add", "user add", "token add"}, a.command.Path)) // what may come first
 		},
 		func(store *storage.Store) error {
 			a.showRecovery(store)
