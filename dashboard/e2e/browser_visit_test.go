@@ -34,7 +34,7 @@ func clockZone(t *testing.T) string {
 	return ""
 }
 
-// testFirstRun is the way of a new operator: from the link on the terminal to the first number, and then two more sites.
+// testFirstRun is the way of a new operator: from the link on the terminal to the first number, and then another site.
 func testFirstRun(t *testing.T, c *chromium) {
 	s := start(t, "serve", t.TempDir())
 	zone := clockZone(t)
@@ -44,7 +44,6 @@ func testFirstRun(t *testing.T, c *chromium) {
 	snippet := addFirstSite(owner, s, zone)
 	firstVisit(owner, c.person(t), s, snippet)
 
-	t.Run("official package", func(t *testing.T) { testOfficialPackage(t, owner.in(t), c.person(t), s, zone) })
 	t.Run("single page", func(t *testing.T) { testSinglePage(t, owner.in(t), c.person(t), s, zone, snippet) })
 	t.Run("login", func(t *testing.T) { testLogin(owner.in(t), s) })
 	t.Run("own script", func(t *testing.T) { testOwnScript(t, owner.in(t), c.person(t), s) })
@@ -172,46 +171,6 @@ func (b *tab) askedOnly(s *server, allowed ...string) {
 	}
 }
 
-// testOfficialPackage counts a site whose pages use the package of another product's npm registry entry, unchanged.
-func testOfficialPackage(t *testing.T, owner, visitor *tab, s *server, zone string) {
-	mustFootfall(t, nil, "site", "add", "npm.example", "--timezone", zone, "--data", s.Dir)
-	w := newWebsite(t, "page.html")
-	w.bundle = bundle(t, "npm.js")
-	w.head = `<script defer src="/npm.js" data-domain="npm.example" data-endpoint="` + s.URL + `/api/event"></script>`
-	w.link = w.origin("npm.example") + "/pricing"
-
-	visitor.open(w.origin("news.example") + "/today")
-	visitor.click("#story")
-	visitor.untilCounted("pageview", 1)
-	visitor.click("#home")
-	visitor.untilCounted("pageview", 2)
-	visitor.click("#start")
-	visitor.untilCounted("pageview", 3)
-	visitor.click("#signup")
-	visitor.untilCounted("Signup", 1)
-	visitor.leftNothing()
-	visitor.click("#elsewhere")
-	urls := `{"metrics": ["events"], "date_range": "day", "dimensions": ["event:props:url"], "filters": [["is", "event:name", ["Outbound Link: Click"]]]}`
-	// The page is gone before its last event is answered, so only the server can say that it came.
-	untilAnswer(t, s, "npm.example", urls, `[["`+w.origin("elsewhere.example")+`/else"] [1]]`)
-
-	owner.open(s.URL + "/npm.example")
-	owner.until(`settled() && cards("visitors", "visits", "pageviews", "bounce_rate")`, []string{"1", "1", "3", "0"})
-	owner.until(`rows("sources")`, [][]string{{"news.example", "1"}})
-	owner.until(`rows("pages")`, [][]string{{"/", "1"}, {"/docs/start", "1"}, {"/pricing", "1"}})
-	owner.panel("channels", "sources", [][]string{{"Referral", "1"}})
-	owner.panel("entry_pages", "pages", [][]string{{"/pricing", "1"}})
-	owner.panel("exit_pages", "pages", [][]string{{"/docs/start", "1"}})
-
-	events := `{"metrics": ["events"], "date_range": "day", "dimensions": ["event:name"], "filters": [["is", "event:name", ["Signup", "Outbound Link: Click", "pageview"]]],
-		"order_by": [["event:name", "asc"]]}`
-	untilAnswer(t, s, "npm.example", events, `[["Outbound Link: Click"] [1] ["Signup"] [1] ["pageview"] [3]]`)
-	plans := `{"metrics": ["visitors", "events"], "date_range": "day", "dimensions": ["event:props:plan"], "filters": [["is", "event:name", ["Signup"]]]}`
-	untilAnswer(t, s, "npm.example", plans, `[["pro"] [1,1]]`)
-	visitor.quiet(w.origin("news.example"), w.origin("npm.example"), w.origin("elsewhere.example"), s.URL)
-	visitor.askedOnly(s, "POST /api/event")
-}
-
 // untilAnswer waits for footfall query to give these dimensions and metrics, row by row.
 func untilAnswer(t *testing.T, s *server, site, query, want string) {
 	t.Helper()
@@ -266,7 +225,7 @@ func testSinglePage(t *testing.T, owner, visitor *tab, s *server, zone, snippet 
 // testLogin leaves, is refused, and comes back to where the operator wanted to go.
 func testLogin(owner *tab, s *server) {
 	owner.open(s.URL + "/")
-	owner.until(`$$("site").length`, 3)
+	owner.until(`$$("site").length`, 2)
 	owner.look("sites")
 	owner.click(id("menu"))
 	owner.same(`document.querySelector("[role=menu]").innerText.includes("`+ownerEmail+`")`, true)

@@ -83,21 +83,13 @@ func (s *sender) send(t *testing.T, url string) (status int, retry string) {
 	t.Helper()
 	n := int(s.next.Add(1)) - 1
 	body := strings.Replace(eventBody(n), `"p":{`, fmt.Sprintf(`"p":{"long":"%01500d",`, n), 1)
-	r, err := http.NewRequestWithContext(t.Context(), "POST", url+"/api/event", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("User-Agent", eventAgent(n))
-	r.Header.Set("X-Forwarded-For", eventAddress(n))
 	s.sent[n].Store(true)
-	res, err := s.client.Do(r)
+	status, header, err := offerEvent(s.client, url, eventAddress(n), eventAgent(n), body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	s.acked[n].Store(res.StatusCode == http.StatusAccepted)
-	return res.StatusCode, res.Header.Get("Retry-After")
+	s.acked[n].Store(status == http.StatusAccepted)
+	return status, header.Get("Retry-After")
 }
 
 // until sends events until one is answered with status, and returns the answer's Retry-After.

@@ -81,6 +81,6 @@ func (s *stall) untilVisits(want string) {
 func (s *stall) end(allowed ...string) {
 	s.t.Helper()
 	s.leftNothing()
-	s.quiet(s.origin(s.site), s.origin("elsewhere.example"), s.s.URL)
+	s.quiet(s.origin("news.example"), s.origin(s.site), s.origin("elsewhere.example"), s.s.URL)
 	s.askedOnly(s.s, append(allowed, "POST /api/event")...)
 }

@@ -32,11 +32,13 @@ func set(script string) string {
 	return `<script src="/npm.js"></script><script>const site = "{site}", server = "{server}"; ` + script + `</script>`
 }
 
-// testTracker switches on all that @plausible-analytics/tracker notices by itself.
+// testTracker switches on all that @plausible-analytics/tracker notices by itself, for a visitor who came by a link.
 func (m *market) testTracker(t *testing.T) {
 	p := m.stall(t, "tracker.example", set(`packages.tracker.init({
 		domain: site, endpoint: server + "/api/event", outboundLinks: true, fileDownloads: true, formSubmissions: true })`))
-	p.visit("/")
+	p.link = p.origin(p.site) + "/"
+	p.open(p.origin("news.example") + "/today")
+	p.click("#story")
 	p.untilStored("pageview /")
 	p.click("#pricing")
 	p.click("#paper")
@@ -48,7 +50,11 @@ func (m *market) testTracker(t *testing.T) {
 		"File Download /pricing url=" + p.origin(p.site) + "/empty/paper.pdf",
 		"Ask Price /pricing place=head",
 		"Form: Submission /pricing path=/pricing"}
-	p.untilStored(want...)
+	for _, e := range p.untilStored(want...) {
+		if e.Source != "news.example" || e.Referrer != "news.example" || e.Device != "Desktop" || e.Browser != "Chrome" || e.Visitor == "" {
+			t.Errorf("stored: %#v", e)
+		}
+	}
 	p.leftNothing()
 	p.click("#elsewhere") // its request outlives the page
 	p.untilStored(append(want, "Outbound Link: Click /pricing url="+p.origin("elsewhere.example")+"/else")...)
