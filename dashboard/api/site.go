@@ -129,7 +129,7 @@ func (a *API) changeSite(w http.ResponseWriter, r *http.Request, caller auth.Cal
 		}
 	}
 	if form.Script != nil {
-		if err := a.book.SetScript(r.Context(), site.ID, form.Script.apply(site.Script)); err != nil {
+		if err := a.book.ChangeScript(r.Context(), site.ID, form.Script.apply); err != nil {
 			return nil, err
 		}
 	}

@@ -24,7 +24,7 @@ type scriptChange struct {
 	Hash            *bool `json:"hash"`
 }
 
-func (c *scriptChange) apply(to account.Script) account.Script {
+func (c *scriptChange) apply(to *account.Script) {
 	for _, setting := range []struct{ from, to *bool }{
 		{c.OutboundLinks, &to.OutboundLinks}, {c.FileDownloads, &to.FileDownloads}, {c.FormSubmissions, &to.FormSubmissions}, {c.Hash, &to.Hash},
 	} {
@@ -32,7 +32,6 @@ func (c *scriptChange) apply(to account.Script) account.Script {
 			*setting.to = *setting.from
 		}
 	}
-	return to
 }
 
 // scriptSetting is a word of `footfall site set --script`, as in a script's name.

@@ -57,7 +57,7 @@ func (v *SiteSet) Run(c *verb.Context) error {
 		}
 	}
 	if v.Script != nil {
-		if err := c.Store.Accounts().SetScript(c.Context, site.ID, script); err != nil {
+		if err := c.Store.Accounts().ChangeScript(c.Context, site.ID, func(s *account.Script) { *s = script }); err != nil {
 			return changeError(err)
 		}
 	}

@@ -418,10 +418,25 @@ func TestScripts(t *testing.T) {
 	if !regexp.MustCompile(`^pa-[A-Z2-7]{16}$`).MatchString(site.Script.ID) {
 		t.Errorf("id %q", site.Script.ID)
 	}
-	if err := s.book.SetScript(ctx, site.ID, account.Script{ID: "pa-mine", OutboundLinks: true, Hash: true}); err != nil {
+	if err := s.book.ChangeScript(ctx, site.ID, func(s *account.Script) { s.ID, s.OutboundLinks, s.Hash = "pa-mine", true, true }); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.book.SetScript(ctx, 9, account.Script{}); !errors.Is(err, account.ErrNotFound) {
+	var all sync.WaitGroup
+	for _, change := range []func(*account.Script){ // somebody ticks faster than the disk stores
+		func(s *account.Script) { s.FileDownloads = true }, func(s *account.Script) { s.FormSubmissions = true }, func(s *account.Script) { s.Hash = false },
+	} {
+		all.Go(func() {
+			if err := s.book.ChangeScript(ctx, site.ID, change); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	got, _ := s.book.Site(site.ID)
+	if want := (account.Script{ID: site.Script.ID, OutboundLinks: true, FileDownloads: true, FormSubmissions: true}); got.Script != want {
+		t.Errorf("after changes at once: got %+v, want %+v", got.Script, want)
+	}
+	if err := s.book.ChangeScript(ctx, 9, func(*account.Script) {}); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("no site: %v", err)
 	}
 	// As version 0.1 wrote it.
@@ -433,7 +448,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.reopen(t)
-	want := account.Script{ID: site.Script.ID, OutboundLinks: true, Hash: true}
+	want := account.Script{ID: site.Script.ID, OutboundLinks: true, FileDownloads: true, FormSubmissions: true}
 	if got, ok := s.book.SiteByScript(want.ID); !ok || got.ID != site.ID || got.Script != want {
 		t.Errorf("got %+v, want %+v", got.Script, want)
 	}

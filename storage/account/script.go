@@ -54,7 +54,7 @@ func (b *Book) NameScripts(ctx context.Context) error {
 	return nil
 }
 
-// SetScript changes what a site's own script does; its id stays. Errors: ErrNotFound.
-func (b *Book) SetScript(ctx context.Context, id schema.Site, script Script) error {
-	return b.ChangeSite(ctx, id, nil, func(site *Site) { site.Script = script })
+// ChangeScript changes what a site's own script does; its id stays. What two people change at once of the same script is all kept. Errors: ErrNotFound.
+func (b *Book) ChangeScript(ctx context.Context, id schema.Site, change func(*Script)) error {
+	return b.ChangeSite(ctx, id, nil, func(site *Site) { change(&site.Script) })
 }
