@@ -77,7 +77,7 @@ type verbs struct {
 	Site  struct {
 		Add    api.SiteAdd    `cmd:"" help:"Add a site."`
 		List   api.SiteList   `cmd:"" help:"List the sites."`
-		Set    api.SiteSet    `cmd:"" help:"Change a site: its time zone, how long its data are kept."`
+		Set    api.SiteSet    `cmd:"" help:"Change a site: its time zone, how long its data are kept, its script."`
 		Reset  api.SiteReset  `cmd:"" help:"Destroy a site's data and keep the site."`
 		Remove api.SiteRemove `cmd:"" help:"Remove a site and destroy its data."`
 	} `cmd:"" help:"Sites whose visits are counted."`
@@ -94,7 +94,7 @@ type verbs struct {
 	Shield struct {
 		List    api.ShieldList    `cmd:"" help:"List the rules of a site, and what they did in the last 30 days."`
 		Add     api.ShieldAdd     `cmd:"" help:"Add rules: addresses, countries and pages that are not counted, hosts that alone are."`
-		Set     api.ShieldSet     `cmd:"" help:"Change a rule, or what holds for every site until it is changed: spam, data centres, rates."`
+		Set     api.ShieldSet     `cmd:"" help:"Change a rule of a site, or its filters of spam, data centres, rates and devices."`
 		Remove  api.ShieldRemove  `cmd:"" help:"Remove a rule."`
 		Try     api.ShieldTry     `cmd:"" help:"Tell what a rule would have dropped."`
 		Link    api.ShieldLink    `cmd:"" help:"Print the link by which a browser asks not to be counted."`

@@ -60,7 +60,7 @@ func TestDoctorLooksAtSites(t *testing.T) {
 	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleHost, Value: "example.com"}); err != nil {
 		t.Fatal(err)
 	}
-	run(verb.ExitPartial, "2 sites count visits to pages of their own")
+	run(verb.ExitPartial, "2 sites count visits to their own pages")
 	// All from one place: who is dropped for that tells of it too.
 	if _, err := store.Accounts().AddRule(ctx, account.Rule{Site: counted.ID, Mode: account.ModeDrop, Kind: account.RuleAddressRate, Value: "3"}); err != nil {
 		t.Fatal(err)

@@ -96,7 +96,7 @@ func placeName(network string) string {
 func (h *Handler) examineUnknown() verb.Finding {
 	counts := h.Snapshot()
 	unknown := counts.Dropped[shield.NotFound]
-	f := verb.Finding{Level: verb.Fine, About: "events", Text: fmt.Sprintf("%d counted since the start, %d for sites that are not set up here", counts.Accepted, unknown)}
+	f := verb.Finding{Level: verb.Fine, About: "events", Text: fmt.Sprintf("%d events counted since the start, %d for sites that are not set up here", counts.Accepted, unknown)}
 	if unknown > 0 && 10*unknown >= counts.Accepted {
 		f.Level, f.Mend = verb.Warning, "if one of them is yours, see whether its snippet names the domain that `footfall site list` does, or add the site"
 	}

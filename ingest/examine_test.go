@@ -122,7 +122,7 @@ func TestExamineUnknownSites(t *testing.T) {
 		w.send("", pageview)
 	}
 	find := func() verb.Finding { return w.Examine(&verb.Context{Now: time.Now})[1] }
-	if f := find(); f.Level != verb.Fine || !strings.HasPrefix(f.Text, "9 counted since the start, 0 for sites") {
+	if f := find(); f.Level != verb.Fine || !strings.HasPrefix(f.Text, "9 events counted since the start, 0 for sites") {
 		t.Errorf("got %+v", f)
 	}
 	w.send("1", `{"n":"pageview","u":"https://example.net","d":"example.net"}`)

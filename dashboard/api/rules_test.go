@@ -35,7 +35,7 @@ func TestShieldVerbs(t *testing.T) {
 		{"watch", &api.ShieldAdd{Site: site, RuleAbout: api.RuleAbout{OnlyHost: []string{"example.org"}}, Watch: true}, "rule 3: hosts other than example.org: counted, and so is how many would be dropped\n", 0, ""},
 		{"set nothing", &api.ShieldSet{Site: site, Rule: 1}, "", verb.ExitUsage, "--mode"},
 		{"set no rule", &api.ShieldSet{Site: site, Rule: 9, Mode: "off"}, "", verb.ExitMissing, "shield list"},
-		{"set a wrong mode", &api.ShieldSet{Site: site, Rule: 1, Mode: "block"}, "", verb.ExitUsage, "drop, watch and off"},
+		{"set a wrong mode", &api.ShieldSet{Site: site, Rule: 1, Mode: "block"}, "", verb.ExitUsage, "drop, watch or off"},
 		{"set a wrong rate", &api.ShieldSet{Site: site, AddressRate: "many"}, "", verb.ExitUsage, "events a minute"},
 		{"set", &api.ShieldSet{Site: site, Rule: 2, Mode: "off"}, "rule 2: page /pricing: off\n", 0, ""},
 		{"switches", &api.ShieldSet{Site: site, Datacentres: "watch", SiteRate: "600", AddressRate: "off"},
@@ -47,16 +47,16 @@ func TestShieldVerbs(t *testing.T) {
 		{"try a rate", &api.ShieldTry{Site: site, AddressRate: "60", SiteRate: "7", Hours: 72}, "more than 7 events a minute: rule 5 has dropped 0 events since 2026-05-17\n" +
 			"more than 60 events a minute of one address: rule 6 would have dropped 0 events since 2026-05-17\n", 0, ""},
 		{"try nothing", &api.ShieldTry{Site: site, Hours: 72}, "", verb.ExitUsage, "--block-page"},
-		{"try too much", &api.ShieldTry{Site: site, RuleAbout: page("/"), Hours: 9000}, "", verb.ExitUsage, "1 to 8784 hours"},
-		{"list", &api.ShieldList{Site: site}, `rule  mode   about                                        30 days  note
-1     drop   address 192.0.2.7                            3        staff
-2     off    page /pricing                                0        staff
-3     watch  hosts other than example.org                 5        
-4     watch  addresses of data centres                    0        
--     drop   referrers known for fake visits              4        
-5     drop   more than 600 events a minute                0        
-6     watch  more than 60 events a minute of one address  0        
--     drop   browsers that followed link 0                0        
+		{"try too much", &api.ShieldTry{Site: site, RuleAbout: page("/"), Hours: 9000}, "", verb.ExitUsage, "--hours 9000: from 1 to 8784"},
+		{"list", &api.ShieldList{Site: site}, `rule  mode   about                                              30 days  note
+1     drop   address 192.0.2.7                                  3        staff
+2     off    page /pricing                                      0        staff
+3     watch  hosts other than example.org                       5        
+4     watch  addresses of data centres                          0        
+-     drop   referrers known for fake visits                    4        
+5     drop   more than 600 events a minute                      0        
+6     watch  more than 60 events a minute of one address        0        
+-     drop   browsers that followed the link not to be counted  0        
 `, 0, ""},
 		{"dropped", &api.ShieldDropped{Site: site, Days: 2}, `date        reason                   dropped  watched  what it is
 2026-05-20  bot                      7        0        the User-Agent is that of a robot

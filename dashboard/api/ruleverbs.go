@@ -175,8 +175,10 @@ func noteRules(c *verb.Context) {
 func (v *ShieldSet) switches(rules *account.Rules) (list []account.Rule, err error) {
 	for _, one := range []struct {
 		kind account.RuleKind
+		flag string
 		text string
-	}{{account.RuleSpam, v.Spam}, {account.RuleDataCentre, v.Datacentres}, {account.RuleSiteRate, v.SiteRate}, {account.RuleAddressRate, v.AddressRate}, {account.RuleDevice, v.Devices}} {
+	}{{account.RuleSpam, "spam", v.Spam}, {account.RuleDataCentre, "datacentres", v.Datacentres}, {account.RuleSiteRate, "site-rate", v.SiteRate},
+		{account.RuleAddressRate, "address-rate", v.AddressRate}, {account.RuleDevice, "devices", v.Devices}} {
 		if one.text == "" {
 			continue
 		}
@@ -193,8 +195,11 @@ func (v *ShieldSet) switches(rules *account.Rules) (list []account.Rule, err err
 		default:
 			r.Mode = account.RuleMode(one.text)
 		}
-		if r.Value, err = account.CleanRule(r.Kind, r.Value); err != nil {
-			return nil, verb.Exit(verb.ExitUsage, err)
+		if r.Value, err = account.CleanRule(r.Kind, r.Value); err == nil {
+			err = r.Mode.Check()
+		}
+		if err != nil {
+			return nil, verb.Exit(verb.ExitUsage, fmt.Errorf("--%s: %w", one.flag, err))
 		}
 		list = append(list, r)
 	}
@@ -274,7 +279,7 @@ func (a ruleAnswer) about() string {
 	case account.RuleAddressRate:
 		return "more than " + a.Value + " events a minute of one address"
 	case account.RuleDevice:
-		return "browsers that followed link " + a.Value
+		return "browsers that followed the link not to be counted"
 	}
 	return string(a.Kind) + " " + a.Value
 }
@@ -310,6 +315,9 @@ func (v *ShieldTry) Run(c *verb.Context) error {
 	if err != nil {
 		return err
 	}
+	if v.Hours < 1 || v.Hours > maxTried {
+		return verb.Exit(verb.ExitUsage, fmt.Errorf("--hours %d: from 1 to %d are possible", v.Hours, maxTried))
+	}
 	answers := []*tryAnswer{}
 	for _, r := range list {
 		a, err := tryRule(c.Context, c.Store, c.Store.Accounts().Rules(site.ID), site, tryForm{r.Kind, r.Value, v.Hours}, c.Now())
@@ -337,6 +345,9 @@ func (v *ShieldTry) tried() (list []account.Rule, err error) {
 		if one.named {
 			list = append(list, account.Rule{Kind: one.kind, Value: one.value})
 		}
+	}
+	if len(list) == 0 && v.RuleAbout.empty() {
+		return nil, verb.Exit(verb.ExitUsage, errors.New("say what to try: --block-address, --block-country, --block-page, --only-host, --datacentres, --site-rate or --address-rate"))
 	}
 	others, err := v.rules()
 	if err != nil && (len(list) == 0 || !v.RuleAbout.empty()) {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"footfall/storage/account"
@@ -90,6 +91,9 @@ func Listen(flag, address string) (net.Listener, error) {
 	if err != nil {
 		if inner := errors.Unwrap(err); inner != nil {
 			err = inner
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("%s %s: %w: want HOST:PORT of this machine, such as 127.0.0.1:8080, or :8080 for all its addresses", flag, address, err)
 		}
 		return nil, fmt.Errorf("%s %s: %w: name another address, or stop what listens there", flag, address, err)
 	}

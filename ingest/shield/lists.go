@@ -31,6 +31,7 @@ type Files struct {
 
 // watchedFile is a file and what is done with its content.
 type watchedFile struct {
+	flag string // names it
 	path string
 	use  func([]byte) error
 	seen stamp
@@ -45,10 +46,10 @@ type stamp struct {
 
 func (l *Lists) files(f Files) (list []*watchedFile) {
 	if f.Spam != "" {
-		list = append(list, &watchedFile{path: f.Spam, use: into(&l.Spam.added, readHosts)})
+		list = append(list, &watchedFile{flag: "--spam-list", path: f.Spam, use: into(&l.Spam.added, readHosts)})
 	}
 	if f.DataCentres != "" {
-		list = append(list, &watchedFile{path: f.DataCentres, use: into(&l.DataCentres.added, readNetworks)})
+		list = append(list, &watchedFile{flag: "--datacentre-list", path: f.DataCentres, use: into(&l.DataCentres.added, readNetworks)})
 	}
 	return list
 }
@@ -127,7 +128,7 @@ func stampOf(path string) (stamp, error) {
 func (f *watchedFile) read() error {
 	file, err := os.Open(f.path)
 	if err != nil {
-		return fmt.Errorf("read list: %w", err)
+		return fmt.Errorf("%s: %w", f.flag, err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxList+1))
@@ -138,7 +139,7 @@ func (f *watchedFile) read() error {
 		err = f.use(data)
 	}
 	if err != nil {
-		return fmt.Errorf("read list %s: %w", filepath.Base(f.path), err)
+		return fmt.Errorf("%s: read %s: %w", f.flag, filepath.Base(f.path), err)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ type KindInfo struct {
 var RuleKinds = [...]KindInfo{
 	{RuleAddress, false, MaxAddressRules, "", "", "an address or a network, such as 192.0.2.7 or 2001:db8::/32"},
 	{RuleCountry, false, MaxCountryRules, "", "", "a country by its two letters, such as NL; ZZ is a country that is not known"},
-	{RulePage, false, MaxPageRules, "", "", "pages, such as /admin/** ; * stands for any characters"},
+	{RulePage, false, MaxPageRules, "", "", "pages, such as /admin/**, where * stands for any characters"},
 	{RuleHost, false, MaxHostRules, "", "", "a host whose pages count, such as example.org or *.example.org; all others do not, once there is one"},
 	{RuleDataCentre, true, 1, ModeOff, "on", "addresses of data centres"},
 	{RuleSpam, true, 1, ModeDrop, "on", "referrers that are known for fake visits"},
@@ -140,7 +140,7 @@ func CleanRule(kind RuleKind, value string) (string, error) {
 	case RuleSiteRate, RuleAddressRate:
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 || n > MaxRate {
-			return "", invalid("%s: write how many events a minute are let through, from 1 to %d", kind, MaxRate)
+			return "", invalid("rate: %q is none; write how many events a minute are let through, from 1 to %d", value, MaxRate)
 		}
 		return strconv.Itoa(n), nil
 	case RuleDevice:
@@ -184,6 +184,9 @@ func cleanAddress(s string) (string, error) {
 
 func cleanCountry(s string) (string, error) {
 	c := strings.ToUpper(s)
+	if c == "UK" { // what many write, and no database says
+		return "", invalid("country: the code of the United Kingdom is GB")
+	}
 	if len(c) != 2 || c[0] < 'A' || c[0] > 'Z' || c[1] < 'A' || c[1] > 'Z' {
 		return "", invalid("country: %q is no code of two letters, such as NL; %s is a country that is not known", s, UnknownCountry)
 	}
@@ -194,7 +197,7 @@ func cleanPage(s string) (string, error) {
 	s = strings.TrimSpace(resolve(s))
 	switch {
 	case !strings.HasPrefix(s, "/"):
-		return "", invalid("page: it must begin with a slash, like /admin/** ; * stands for any characters")
+		return "", invalid("page: it must begin with a slash, like /admin/**, where * stands for any characters")
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
 		return "", invalid("page: it holds a character that no page has")
 	case utf8.RuneCountInString(s) > MaxPattern:
@@ -247,6 +250,14 @@ func cleanHost(s string) (string, error) {
 	return h, nil
 }
 
+// Check returns an error that wraps ErrInvalid unless m is a mode.
+func (m RuleMode) Check() error {
+	if m != ModeDrop && m != ModeWatch && m != ModeOff {
+		return invalid("mode: %q is none; write drop, watch or off", string(m))
+	}
+	return nil
+}
+
 // clean brings a rule into its stored form.
 func (r *Rule) clean() (KindInfo, error) {
 	info, known := r.Kind.Info()
@@ -254,8 +265,8 @@ func (r *Rule) clean() (KindInfo, error) {
 	if err != nil || !known {
 		return info, err
 	}
-	if r.Mode != ModeDrop && r.Mode != ModeWatch && r.Mode != ModeOff {
-		return info, invalid("mode: %q is none; drop, watch and off are", string(r.Mode))
+	if err := r.Mode.Check(); err != nil {
+		return info, err
 	}
 	if r.Note = strings.TrimSpace(r.Note); utf8.RuneCountInString(r.Note) > MaxNote || strings.ContainsFunc(r.Note, unicode.IsControl) || !utf8.ValidString(r.Note) {
 		return info, invalid("note: it may have up to %d characters on one line", MaxNote)

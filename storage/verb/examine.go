@@ -34,13 +34,13 @@ func examineDisk(c *Context) []Finding {
 	if err != nil {
 		return []Finding{{Unknown, "disk", "the disk of the data directory does not tell how full it is", ""}}
 	}
-	room := Finding{Fine, "disk", fmt.Sprintf("%s free", size(disk.Free)), ""}
+	room := Finding{Fine, "disk", fmt.Sprintf("%s are free on the disk", size(disk.Free)), ""}
 	switch {
 	case disk.Free < dire:
 		room = Finding{Problem, "disk", fmt.Sprintf("only %s free: events are refused when the disk is full", size(disk.Free)),
 			"make room; `footfall reclaim` gives some at once, `footfall compact` and a retention (`footfall site set`) give more"}
 	case disk.Free < scarce:
-		room = Finding{Warning, "disk", fmt.Sprintf("%s free", size(disk.Free)), "make room, or keep less: `footfall site set --retention`"}
+		room = Finding{Warning, "disk", fmt.Sprintf("%s are free on the disk", size(disk.Free)), "make room, or keep less: `footfall site set --retention`"}
 	}
 	if err := c.Store.Healthy(); err != nil {
 		room = Finding{Problem, "disk", "events are refused: " + err.Error(), "`footfall check` and the server's log tell more"}
@@ -131,7 +131,7 @@ func examineSites(c *Context) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		found = []Finding{{Fine, "sites", plural(len(sites), "site counts", "sites count") + " visits to pages of their own", ""}}
+		found = []Finding{{Fine, "sites", plural(len(sites), "site counts visits to its own pages", "sites count visits to their own pages"), ""}}
 	}
 	return found
 }

@@ -11,6 +11,10 @@ export const checkupOpen = signal(false);
 
 const marks: Record<Finding["level"], [string, string]> = { ok: ["✓", "All is well"], unknown: ["?", "Cannot be told"], warning: ["!", "Warning"], problem: ["✗", "Problem"] };
 
+/** What must be mended stands first. */
+const order: Finding["level"][] = ["problem", "warning", "unknown", "ok"];
+const worstFirst = (findings: readonly Finding[]): Finding[] => [...findings].sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+
 /** AddressBanner says that visits are counted for the address of a proxy, with the setting that mends it. */
 export function AddressBanner() {
   const f = system.value?.findings.find((f) => f.about === "addresses" && (f.level === "problem" || f.level === "warning"));
@@ -36,7 +40,7 @@ export function Checkup() {
     dialog.current?.showModal();
   }, []);
   useEffect(() => {
-    getCheckup().then((answer) => (findings.value = answer.findings), (err: Error) => (trouble.value = err.message));
+    getCheckup().then((answer) => (findings.value = worstFirst(answer.findings)), (err: Error) => (trouble.value = err.message));
   }, []);
   return (
     <dialog class="help-dialog" ref={dialog} aria-label="Check-up" onClose={() => (checkupOpen.value = false)} onClick={(e) => { if (e.target === dialog.current) dialog.current?.close(); }}>
@@ -50,7 +54,7 @@ export function Checkup() {
           {findings.value?.map((f) => (
             <li key={f.about + f.text} class={f.level}>
               <span class="mark" role="img" aria-label={marks[f.level][1]}>{marks[f.level][0]}</span>
-              <span>{capital(f.text)}{f.mend && <span class="mend"><Mend text={capital(f.mend)} /></span>}</span>
+              <span><Mend text={capital(f.text)} />{f.mend && <span class="mend"><Mend text={capital(f.mend)} /></span>}</span>
             </li>
           ))}
         </ul>

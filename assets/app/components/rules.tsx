@@ -77,7 +77,7 @@ export function Rules({ site }: { site: Site }) {
             <ul class="rule-list">
               {ones.map((r) => (
                 <RuleRow key={r.kind} rule={r} days={a.days} help={hasRate(r.kind) ? undefined : capital(kindOf(a, r)?.help ?? "") + (r.kind === "datacentre" ? ", as far as a database of networks or a list knows them" : "")} onMode={(m) => setMode(r, m)}>
-                  {hasRate(r.kind) && <Rate key={r.value} rule={r} save={(value) => change(async () => {
+                  {hasRate(r.kind) && <Rate key={`${r.id} ${r.value}`} rule={r} save={(value) => change(async () => {
                     const now = await addRule(site.domain, { kind: r.kind, value });
                     return { text: `${sayRule(now)}: ${modes.find((m) => m.mode === now.mode)?.help.toLowerCase()}.` };
                   })} />}
@@ -120,11 +120,12 @@ function RuleRow({ rule, days, onMode, onRemove, help, children }: RowProps) {
 }
 
 function Rate({ rule, save }: { rule: Rule; save: (value: string) => void }) {
-  const typed = useSignal(rule.value);
-  const other = typed.value.trim() !== rule.value;
+  const set = rule.id === 0 && rule.mode === "off" ? "" : rule.value; // nobody has set a limit: there is none to show
+  const typed = useSignal(set);
+  const other = typed.value.trim() !== set;
   return (
     <form class="rate" onSubmit={(e) => { e.preventDefault(); if (other) save(typed.value); }}>
-      More than <input type="text" inputMode="numeric" aria-label={sayRule(rule)} value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} /> events a minute of {rule.kind === "site_rate" ? "the whole site" : "one address"}
+      More than <input type="text" inputMode="numeric" placeholder="no limit" aria-label={sayRule(rule)} value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} /> events a minute of {rule.kind === "site_rate" ? "the whole site" : "one address"}
       {other && <button type="submit" class="button">Save</button>}
     </form>
   );

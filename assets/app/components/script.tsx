@@ -54,7 +54,7 @@ export function Script({ site }: { site: Site }) {
       {error.value && <p class="form-error" role="alert">{error.value}</p>}
       <p class="hint">
         {own.value
-          ? "What is ticked is in force within a minute, and the line stays as it is. A page may say more with footfall.init()."
+          ? <>What is ticked is in force within a minute, and the line stays as it is. A page may say more with <code>footfall.init()</code>.</>
           : "What is ticked becomes part of the line. Without ticks the script has 1 kB."}
         {" "}No cookies, nothing kept on the visitor's device. The official Plausible npm package works too: point it at <code>{location.origin}/api/event</code>.
       </p>
