@@ -32,7 +32,7 @@ func TestShieldVerbs(t *testing.T) {
 		{"add what is wrong", &api.ShieldAdd{Site: site, RuleAbout: api.RuleAbout{BlockPage: []string{"/a"}, BlockAddress: []string{"192.0.2"}}}, "", verb.ExitUsage, "write it like 192.0.2.7"},
 		{"add", &api.ShieldAdd{Site: site, RuleAbout: api.RuleAbout{BlockAddress: []string{"192.0.2.7"}, BlockPage: []string{"/pricing"}}, Note: "staff"}, "rule 1: address 192.0.2.7: not counted\nrule 2: page /pricing: not counted\n", 0, ""},
 		{"add again", &api.ShieldAdd{Site: site, RuleAbout: page("/pricing")}, "", verb.ExitFailed, "rule 2 is about page /pricing: it exists already"},
-		{"watch", &api.ShieldAdd{Site: site, RuleAbout: api.RuleAbout{OnlyHost: []string{"example.org"}}, Watch: true}, "rule 3: hosts other than example.org: counted, and so is how many would be dropped\n", 0, ""},
+		{"watch", &api.ShieldAdd{Site: site, RuleAbout: api.RuleAbout{OnlyHost: []string{"example.org"}}, Watch: true}, "rule 3: only host example.org: counted, and so is how many would be dropped\n", 0, ""},
 		{"set nothing", &api.ShieldSet{Site: site, Rule: 1}, "", verb.ExitUsage, "--mode"},
 		{"set no rule", &api.ShieldSet{Site: site, Rule: 9, Mode: "off"}, "", verb.ExitMissing, "shield list"},
 		{"set a wrong mode", &api.ShieldSet{Site: site, Rule: 1, Mode: "block"}, "", verb.ExitUsage, "drop, watch or off"},
@@ -51,7 +51,7 @@ func TestShieldVerbs(t *testing.T) {
 		{"list", &api.ShieldList{Site: site}, `rule  mode   about                                              30 days  note
 1     drop   address 192.0.2.7                                  3        staff
 2     off    page /pricing                                      0        staff
-3     watch  hosts other than example.org                       5        
+3     watch  only host example.org                              5        
 4     watch  addresses of data centres                          0        
 -     drop   referrers known for fake visits                    4        
 5     drop   more than 600 events a minute                      0        

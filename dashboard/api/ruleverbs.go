@@ -266,7 +266,7 @@ func (v *ShieldList) Run(c *verb.Context) error {
 func (a ruleAnswer) about() string {
 	switch a.Kind {
 	case account.RuleHost:
-		return "hosts other than " + a.Value
+		return "only host " + a.Value
 	case account.RuleDataCentre:
 		return "addresses of data centres"
 	case account.RuleSpam:
@@ -286,6 +286,9 @@ func (a ruleAnswer) about() string {
 
 // sentence says what becomes of what a rule is about.
 func (a ruleAnswer) sentence() string {
+	if a.Kind == account.RuleHost && a.Mode == account.ModeDrop {
+		return a.about() + ": pages on hosts that no such rule names are not counted"
+	}
 	return a.about() + map[account.RuleMode]string{account.ModeDrop: ": not counted", account.ModeWatch: ": counted, and so is how many would be dropped", account.ModeOff: ": off"}[a.Mode]
 }
 
