@@ -20,7 +20,7 @@ func filtered(b *tab, s *server) {
 // uncounted follows the link not to be counted, and is not counted on a later page.
 func uncounted(visitor *tab, s *server, link string) {
 	visitor.t.Helper()
-	w := newWebsite(visitor.t, "page.html")
+	w := newWebsite(visitor.t)
 	w.head = `<script defer data-domain="rules.example" src="` + s.URL + `/js/script.js"></script>`
 	_, query, _ := strings.Cut(link, "?")
 	visitor.open(w.origin("rules.example") + "/?" + query)

@@ -33,7 +33,7 @@ func testOwnScript(t *testing.T, owner, visitor *tab, s *server) {
 	owner.click(id("own-script"))
 	owner.until(own, []bool{true, false, true, false})
 
-	w := newWebsite(t, "page.html")
+	w := newWebsite(t)
 	w.head = snippet + `<script>addEventListener("click", e => e.preventDefault())</script>`
 	visitor.open(w.origin("site.example") + "/own")
 	visitor.until(`!!window.footfall?.l`, true)
@@ -52,7 +52,7 @@ func testPaths(t *testing.T, c *chromium) {
 	}
 	own := "/assets/app" + strings.TrimPrefix(site.Script.ID, "pa") + ".js"
 	for _, script := range []string{"/assets/app.js", "/assets/app.hash.js", own} {
-		visitor, w := c.person(t), newWebsite(t, "page.html")
+		visitor, w := c.person(t), newWebsite(t)
 		w.head = `<script defer src="` + s.URL + script + `"></script>`
 		visitor.open(w.origin("paths.example") + script)
 		visitor.until(`performance.getEntriesByType("resource").some(r => r.name.endsWith("/assets/e") && r.responseEnd > 0)`, true)

@@ -25,7 +25,6 @@ const connections = 6
 // site, which links to the first and counts nothing.
 type website struct {
 	port   string
-	layout string // file of pages
 	head   string // goes into every page: the snippet
 	bundle []byte // what /npm.js is
 	link   string // where news.example links to
@@ -36,9 +35,9 @@ type website struct {
 	hanging chan struct{} // gets one for each request that hangs
 }
 
-func newWebsite(t *testing.T, layout string) *website {
+func newWebsite(t *testing.T) *website {
 	t.Helper()
-	w := &website{layout: layout, hanging: make(chan struct{}, connections)}
+	w := &website{hanging: make(chan struct{}, connections)}
 	s := httptest.NewServer(w)
 	t.Cleanup(s.Close)
 	_, w.port, _ = strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
@@ -67,7 +66,7 @@ func (w *website) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		out.WriteHeader(http.StatusNoContent)
 		return
 	}
-	layout := w.layout
+	layout := "page.html"
 	if strings.HasPrefix(r.Host, "news.") || strings.HasPrefix(r.Host, "elsewhere.") {
 		layout = "news.html"
 	}

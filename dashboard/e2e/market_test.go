@@ -31,7 +31,7 @@ type stall struct {
 func (m *market) stall(t *testing.T, site, head string) *stall {
 	t.Helper()
 	mustFootfall(t, nil, "site", "add", site, "--timezone", m.zone, "--data", m.s.Dir)
-	w := newWebsite(t, "package.html")
+	w := newWebsite(t)
 	w.bundle = m.bundle
 	s := &stall{w, m.c.person(t), m.s, site}
 	w.head = s.fillIn(head)
