@@ -23,9 +23,9 @@ const (
 	MinRetention = 7
 	MaxRetention = 36_525
 
-	// Rules of one site. Who blocks more single addresses than this is better served by networks; addresses are found by halving, so a
-	// list as long as that costs an event a few nanoseconds more. Countries: all there are, and then some. Pages and hosts are compared one by one
-	// for each event: a hundred cost some microseconds at worst, and with * a handful says what a hundred would.
+	// Rules of one site. Who blocks more single addresses than this is better served by networks; an address is looked up once for each length of prefix,
+	// so a long list costs an event no more than a short one. Countries: all there are, and then some. Pages and hosts with * are compared one by one for
+	// each event: a hundred cost some microseconds at worst, and a handful says what a hundred would.
 	MaxAddressRules = 1_000
 	MaxCountryRules = 300
 	MaxPageRules    = 100
