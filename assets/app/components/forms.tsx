@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { addSite, login, setup } from "../api.ts";
-import { zoneName } from "../format.ts";
+import { capital, zoneName } from "../format.ts";
 import { follow, go, place, sitePath } from "../router.ts";
 import { app, loadApp, say } from "../session.ts";
 import { reload } from "../slots.ts";
@@ -33,7 +33,7 @@ function Form({ title, lead, testid, action, send, children }: FormProps) {
     try {
       await send(new FormData(e.currentTarget as HTMLFormElement));
     } catch (err) {
-      error.value = say(err);
+      error.value = capital(say(err));
     }
     busy.value = false;
   };
