@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"os/signal"
@@ -377,14 +378,8 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if !demo { // what is made up needs no recovery
-		a.showRecovery(store) // before anything can fail: it is shown only this once
-		if err := store.MakeBallast(); err != nil {
-			a.log.Warn("no ballast for a full disk", "error", err)
-		}
-		if why := store.KeyStatus().OldStays; why != "" {
-			a.log.Warn("keys and salts that are destroyed in footfall.vault may stay readable on the disk", "because", why)
-		}
+	if !demo {
+		a.secure(store)
 	}
 	snapshots, err := to.Start(a.ctx, store, a.log)
 	if err != nil {
@@ -423,16 +418,9 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	defer tasks.Wait()
 	defer cancel()
 	if o.MetricsListen != "" {
-		listener, err := terminal.Listen("--metrics-listen", o.MetricsListen)
-		if err != nil {
+		if greeting.Metrics, err = a.showMetrics(ctx, &tasks, o.MetricsListen, rooms.metrics); err != nil {
 			return err
 		}
-		greeting.Metrics = listener.Addr()
-		tasks.Go(func() {
-			if err := admin.ServeHTTP(ctx, listener, rooms.metrics.Handler()); err != nil {
-				a.log.Error("serve metrics", "error", err)
-			}
-		})
 	}
 	listener, err := terminal.Listen("--listen", o.Listen)
 	if err != nil {
@@ -450,6 +438,31 @@ func (a *app) serve(o *terminal.Listening, to *verb.BucketFlags, dir string, dem
 	a.greet(rooms, greeting)
 	debug.FreeOSMemory() // what only the start needed
 	return rooms.web.Serve(ctx, listener)
+}
+
+// secure prepares data that are not made up for a bad day.
+func (a *app) secure(store *storage.Store) {
+	a.showRecovery(store) // before anything can fail: it is shown only this once
+	if err := store.MakeBallast(); err != nil {
+		a.log.Warn("no ballast for a full disk", "error", err)
+	}
+	if why := store.KeyStatus().OldStays; why != "" {
+		a.log.Warn("keys and salts that are destroyed in footfall.vault may stay readable on the disk", "because", why)
+	}
+}
+
+// showMetrics serves the metrics until ctx ends.
+func (a *app) showMetrics(ctx context.Context, tasks *sync.WaitGroup, address string, set *metrics.Set) (net.Addr, error) {
+	listener, err := terminal.Listen("--metrics-listen", address)
+	if err != nil {
+		return nil, err
+	}
+	tasks.Go(func() {
+		if err := admin.ServeHTTP(ctx, listener, set.Handler()); err != nil {
+			a.log.Error("serve metrics", "error", err)
+		}
+	})
+	return listener.Addr(), nil
 }
 
 // listFiles are the lists that the operator adds.

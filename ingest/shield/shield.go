@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"footfall/ingest/visitor"
 	"footfall/storage/account"
 	"footfall/storage/schema"
 )
@@ -187,7 +188,7 @@ func (s *Shield) judgesAddress(c *compiled, addr netip.Addr) bool {
 	if c.addressRate.mode == "" || !addr.IsValid() {
 		return false
 	}
-	return !c.usual || !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
+	return !c.usual || !visitor.IsPrivate(addr)
 }
 
 // micros returns microseconds since the first hit.

@@ -53,3 +53,11 @@ func parseEntry(s string) (netip.Addr, bool) {
 	}
 	return netip.Addr{}, false
 }
+
+// shared is where providers put many customers behind one address: no public address comes from there.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// IsPrivate reports whether an address is one that no visitor has on the internet: behind it stands a proxy, a gateway or the operator's own network.
+func IsPrivate(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || shared.Contains(a)
+}

@@ -64,7 +64,7 @@ func NewCensus(name func(netip.Addr) string) *Census {
 func (c *Census) Note(s *Sighting, now int64) {
 	peer, taken := canonical(s.Peer), canonical(s.Taken)
 	address, agent := maphash.Comparable(c.seed, taken), maphash.String(c.seed, s.UserAgent)
-	private := isPrivate(taken)
+	private := IsPrivate(taken)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turnLocked(now)
@@ -137,7 +137,7 @@ func (c *Census) turnLocked(now int64) {
 
 // network returns how --trusted-proxy may call the network of an address: by its name, or a private one by its numbers.
 func (c *Census) network(a netip.Addr) string {
-	if name := c.name(a); name != "" || !isPrivate(a) {
+	if name := c.name(a); name != "" || !IsPrivate(a) {
 		return name
 	}
 	length := 24
@@ -149,13 +149,6 @@ func (c *Census) network(a netip.Addr) string {
 		return ""
 	}
 	return p.String()
-}
-
-// shared is where providers put many customers behind one address: no public address comes from there.
-var shared = netip.MustParsePrefix("100.64.0.0/10")
-
-func isPrivate(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || shared.Contains(a)
 }
 
 // mark sets the mark of a hash, and reports whether it was not set.
