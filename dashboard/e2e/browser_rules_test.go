@@ -48,6 +48,8 @@ func testRules(t *testing.T, c *chromium) {
 		[]any{"rules", "false", []string{"datacentre off", "spam drop", "site_rate off", "address_rate drop"}})
 	b.same(`$$("rule").slice(0, 2).map(r => r.innerText.split("\n")[0])`, []string{"Data centres", "Spam referrers"})
 	b.look("rules-none")
+	clickText(b, id("rule")+"[data-kind=site_rate] .segments button", "Drop") // without a number there is nothing to drop by
+	b.until(`[$("said").innerText.slice(0, 11), $$("rule").filter(r => r.dataset.kind == "site_rate")[0].dataset.mode]`, []string{"Write first", "off"})
 
 	const told = `$("rule-told").innerText.trim()`
 	choose := func(kind, value string) {

@@ -43,6 +43,7 @@ export function Rules({ site }: { site: Site }) {
   const own = a?.rules.filter((r) => !isOne(a, r)) ?? [];
   const device = a?.rules.find((r) => r.kind === "device");
   const setMode = (r: Rule, mode: RuleMode) => change(async () => {
+    if (hasRate(r.kind) && isUnset(r)) return { text: "Write first how many events a minute are too many, and save.", bad: true };
     await (r.id === 0 ? addRule(site.domain, { kind: r.kind, mode }) : changeRule(site.domain, r.id, { mode }));
     return { text: `${sayRule(r)}: ${modes.find((m) => m.mode === mode)?.help.toLowerCase()}.` };
   });
@@ -119,8 +120,11 @@ function RuleRow({ rule, days, onMode, onRemove, help, children }: RowProps) {
   );
 }
 
+/** isUnset reports whether nobody has set a limit: then there is none to show, and none to put in force. */
+const isUnset = (r: Rule): boolean => r.id === 0 && r.mode === "off";
+
 function Rate({ rule, save }: { rule: Rule; save: (value: string) => void }) {
-  const set = rule.id === 0 && rule.mode === "off" ? "" : rule.value; // nobody has set a limit: there is none to show
+  const set = isUnset(rule) ? "" : rule.value;
   const typed = useSignal(set);
   const other = typed.value.trim() !== set;
   return (
