@@ -67,12 +67,15 @@ func (r *crashRun) setClock(t time.Time) {
 	r.now.Store(t.Unix())
 }
 
-func (r *crashRun) today(zone string) schema.Date {
+func (r *crashRun) today(zone string) schema.Date { return dateIn(zone, r.clock()) }
+
+// dateIn returns the date of a moment in a zone.
+func dateIn(zone string, at time.Time) schema.Date {
 	loc, err := account.LoadZone(zone)
 	if err != nil {
 		panic(err)
 	}
-	return schema.DateOf(r.clock().In(loc))
+	return schema.DateOf(at.In(loc))
 }
 
 // do runs the round. Where a sync fails, an error is right; what was promised before it counts.
@@ -362,7 +365,8 @@ func (r *crashRun) events(over *atomic.Bool) error {
 		site, _ := r.store.Accounts().SiteByDomain(crashSite(which))
 		id := r.round*crashRounds + n
 		for {
-			date := r.today(site.Timezone)
+			now := r.clock() // once: the other steps move it, and an event has its day and its time from the same moment
+			date := dateIn(site.Timezone, now)
 			if l.open == nil || l.open.Date != date {
 				o, err := r.store.OpenDay(site.ID, date)
 				if err != nil {
@@ -370,8 +374,8 @@ func (r *crashRun) events(over *atomic.Bool) error {
 				}
 				*l = lane{o, resumed(o)}
 			}
-			r.say.Say("send %d %s %d %d", id, site.Domain, date, r.now.Load())
-			row, _ := l.seats.row(crashEvent(fmt.Sprintf("/e/%d", id), id, r.clock()))
+			r.say.Say("send %d %s %d %d", id, site.Domain, date, now.Unix())
+			row, _ := l.seats.row(crashEvent(fmt.Sprintf("/e/%d", id), id, now))
 			c, err := r.store.Append(l.open, row)
 			if errors.Is(err, storage.ErrDayClosed) {
 				l.open = nil
