@@ -1,6 +1,7 @@
 package objtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -171,13 +172,22 @@ func waited(ctx context.Context, d time.Duration) bool {
 }
 
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, f Fault) {
+	// All of it first: net/http closes a body when the answer begins, and whoever still looks for its end then breaks the answer off.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		abort(w)
+		return
+	}
 	out := r.Clone(r.Context())
+	if out.Body = http.NoBody; len(body) > 0 {
+		out.Body = io.NopCloser(bytes.NewReader(body))
+	}
 	out.RequestURI, out.URL.Scheme, out.URL.Host = "", p.target.Scheme, p.target.Host // and the Host stays, as it is signed
 	if f.Strip != "" {
 		out.Header.Del(f.Strip)
 	}
 	if f.CutRequest > 0 {
-		out.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, f.CutRequest), broken{}))
+		out.Body = io.NopCloser(io.MultiReader(io.LimitReader(bytes.NewReader(body), f.CutRequest), broken{}))
 	}
 	resp, err := p.forward.RoundTrip(out)
 	if err != nil {
@@ -195,7 +205,9 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, f Fault) {
 	}
 	w.WriteHeader(resp.StatusCode)
 	if f.CutAnswer <= 0 {
-		io.Copy(w, resp.Body)
+		if _, err := io.Copy(w, resp.Body); err != nil {
+			panic(http.ErrAbortHandler) // an answer that ends in the middle does not look whole
+		}
 		return
 	}
 	io.CopyN(w, resp.Body, f.CutAnswer)
