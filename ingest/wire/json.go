@@ -298,6 +298,13 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
+// unhex2 returns the byte that two hexadecimal digits are.
+func unhex2(high, low byte) (c byte, ok bool) {
+	hi, ok1 := unhex(high)
+	lo, ok2 := unhex(low)
+	return hi<<4 | lo, ok1 && ok2
+}
+
 // unquote decodes a string that quoted has accepted, quotes included. What is no Unicode becomes U+FFFD.
 func unquote(raw []byte) string {
 	b := raw[1 : len(raw)-1]

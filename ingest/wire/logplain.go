@@ -135,10 +135,8 @@ func appendLogUnescaped(out, b []byte) []byte {
 			out = append(out, '\r')
 		case 'x':
 			if i+2 < len(b) {
-				hi, ok1 := unhex(b[i+1])
-				lo, ok2 := unhex(b[i+2])
-				if ok1 && ok2 {
-					out = append(out, hi<<4|lo)
+				if c, ok := unhex2(b[i+1], b[i+2]); ok {
+					out = append(out, c)
 					i += 2
 					continue
 				}

@@ -93,10 +93,8 @@ func unescape(s string) string {
 	out := append(make([]byte, 0, len(s)), s[:i]...)
 	for ; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
-			hi, ok1 := unhex(s[i+1])
-			lo, ok2 := unhex(s[i+2])
-			if ok1 && ok2 {
-				out = append(out, hi<<4|lo)
+			if c, ok := unhex2(s[i+1], s[i+2]); ok {
+				out = append(out, c)
 				i += 2
 				continue
 			}
