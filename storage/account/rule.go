@@ -287,8 +287,7 @@ func (b *Book) AddRule(ctx context.Context, r Rule) (Rule, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	site, ok := b.now.Load().sites[r.Site]
-	if !ok {
+	if _, ok := b.now.Load().sites[r.Site]; !ok {
 		return Rule{}, fmt.Errorf("site %d: %w", r.Site, ErrNotFound)
 	}
 	same := 0
@@ -297,7 +296,7 @@ func (b *Book) AddRule(ctx context.Context, r Rule) (Rule, error) {
 		case old.Kind != r.Kind:
 		case info.One:
 			r.ID = old.ID
-			return r, b.putRuleLocked(ctx, site, r, DidChangeRule)
+			return r, b.putRuleLocked(ctx, r, DidChangeRule)
 		case old.Value == r.Value:
 			return Rule{}, fmt.Errorf("rule %d is about %s %s: it %w", old.ID, r.Kind, r.Value, ErrExists)
 		default:
@@ -312,7 +311,7 @@ func (b *Book) AddRule(ctx context.Context, r Rule) (Rule, error) {
 		return Rule{}, fmt.Errorf("number rule: %w", err)
 	}
 	r.ID = numbers.Rule
-	return r, b.putRuleLocked(ctx, site, r, DidAddRule)
+	return r, b.putRuleLocked(ctx, r, DidAddRule)
 }
 
 // ChangeRule changes mode, note, or value of a rule, in force at once. change may change nothing else; By and Time it should. Errors wrap
@@ -335,7 +334,7 @@ func (b *Book) ChangeRule(ctx context.Context, site schema.Site, id uint64, chan
 			return Rule{}, fmt.Errorf("rule %d is about %s %s: it %w", other.ID, r.Kind, r.Value, ErrExists)
 		}
 	}
-	return r, b.putRuleLocked(ctx, b.now.Load().sites[site], r, DidChangeRule)
+	return r, b.putRuleLocked(ctx, r, DidChangeRule)
 }
 
 // RemoveRule removes a rule, and it is in force no more at once. by and at are for the audit log. Errors wrap ErrNotFound.
@@ -369,7 +368,7 @@ func (b *Book) ruleLocked(site schema.Site, id uint64) (Rule, error) {
 	return Rule{}, fmt.Errorf("rule %d: %w", id, ErrNotFound)
 }
 
-func (b *Book) putRuleLocked(ctx context.Context, site Site, r Rule, did string) (err error) {
+func (b *Book) putRuleLocked(ctx context.Context, r Rule, did string) (err error) {
 	c := b.changeLocked()
 	c.next.rules = withRule(c.next.rules, r)
 	c.put(numberKey(kindRule, r.ID), r)
