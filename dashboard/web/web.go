@@ -55,6 +55,8 @@ type Server struct {
 	routes  []Route
 	scripts *scripts
 	csrf    *http.CrossOriginProtection
+	// forPages are the paths of ingestion, which answer pages of every origin.
+	forPages map[string]bool
 }
 
 // Access of routes that are not the API's.
@@ -75,7 +77,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(), csrf: http.NewCrossOriginProtection()}
+	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux(), csrf: http.NewCrossOriginProtection(), forPages: map[string]bool{}}
 	if cfg.BaseURL != nil {
 		// A proxy that does not pass Host on makes the browser's Origin look foreign.
 		if err := s.csrf.AddTrustedOrigin(cfg.BaseURL.Scheme + "://" + cfg.BaseURL.Host); err != nil {
@@ -93,6 +95,9 @@ func New(cfg Config) (*Server, error) {
 	s.routes = s.table(files)
 	for _, r := range s.routes {
 		h := r.handler
+		if r.Access == Ingest {
+			s.forPages[r.Path] = true
+		}
 		if r.Access == api.Public || r.Access == api.Login {
 			h = s.csrf.Handler(h)
 		}
@@ -187,7 +192,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 // headers sets what every answer carries; a handler may say otherwise.
 func (s *Server) headers(h http.Header, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
-	if isForPages(r.URL.Path) {
+	if s.isForPages(r.URL.Path) {
 		return
 	}
 	h.Set("Content-Security-Policy", contentPolicy)
@@ -203,12 +208,8 @@ func (s *Server) headers(h http.Header, r *http.Request) {
 }
 
 // isForPages reports whether the pages of other sites are meant to read what is at path.
-func isForPages(path string) bool {
-	switch path {
-	case tracker.Endpoint, "/api/error", "/api/send", "/pixel.gif":
-		return true
-	}
-	return strings.HasPrefix(path, "/js/")
+func (s *Server) isForPages(path string) bool {
+	return s.forPages[path] || strings.HasPrefix(path, "/js/")
 }
 
 func refuseForeign(w http.ResponseWriter, _ *http.Request) {
